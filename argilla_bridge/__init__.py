@@ -1,0 +1,1 @@
+"""The Argilla round trip: push candidates for review, pull the votes."""

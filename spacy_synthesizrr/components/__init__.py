@@ -1,0 +1,1 @@
+"""spaCy factories; light imports only, since spaCy loads them with every pipeline."""

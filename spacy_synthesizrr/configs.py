@@ -1,0 +1,82 @@
+"""Reading .cfg files: confection parses them, pydantic checks our sections, spaCy's registry builds the objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spacy_synthesizrr.errors import ConfigError, choices
+
+
+class Settings(BaseModel):
+    """Base of every section that we check: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Section = TypeVar("Section", bound=Settings)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Parse a .cfg file.
+
+    RAISES (ConfigError): When it is missing (with the names that exist) or cannot be parsed.
+    """
+    from confection import Config
+
+    if not path.is_file():
+        kind = path.name.split(".")[0]
+        names = [file.name.split(".")[1] for file in sorted(path.parent.glob(f"{kind}.*.cfg"))]
+        wanted = path.name.removeprefix(f"{kind}.").removesuffix(".cfg")
+        raise ConfigError(f"There is no config {path}. {choices(wanted, names)} Set it with: --vars.{kind} NAME")
+    try:
+        return dict(Config().from_disk(path, interpolate=True))
+    except Exception as error:  # confection raises its own, configparser's and json's errors
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def section(config: dict[str, Any], name: str, model: type[Section], *, path: Path | str = "") -> Section:
+    """Check one section of a config; a missing one means the defaults.
+
+    name (str): Dotted name of the section, such as "plan.window".
+    RAISES (ConfigError): Names file, section, key, value and the valid keys.
+    """
+    values: Any = config
+    for part in name.split("."):
+        values = values.get(part, {}) if isinstance(values, dict) else {}
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            text = f"unknown key '{where}'. {choices(where.split('.')[-1], _keys(model, problem['loc'][:-1]))}"
+        else:
+            text = f"'{where}' {problem['msg'].removeprefix('Value error, ')} (was: {problem['input']!r})"
+        raise ConfigError(f"{path}: [{name}] {text}") from None
+
+
+def _keys(model: Any, location: tuple[Any, ...]) -> list[str]:
+    for part in location:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+def build(config: dict[str, Any], name: str, *, path: Path | str = "") -> Any:
+    """Build the object that a section describes by a registered name (`@misc = "synthesizrr.MemoryStore.v1"`).
+
+    RAISES (ConfigError): When the section is missing or its registered function refuses it.
+    """
+    from confection import ConfigValidationError
+    from spacy.util import registry
+
+    if not isinstance(config.get(name), dict):
+        raise ConfigError(f"{path}: the section [{name}] is missing.")
+    try:
+        return registry.resolve({name: config[name]})[name]
+    except ConfigValidationError as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # catalogue: unknown registered name, with the names there are
+        raise ConfigError(f"{path}: [{name}] {' '.join(str(error).split())}") from error

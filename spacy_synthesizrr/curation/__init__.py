@@ -1,0 +1,1 @@
+"""Filters over rows and over finished sets."""

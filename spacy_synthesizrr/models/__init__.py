@@ -1,0 +1,1 @@
+"""Teachers, as spacy-llm models."""

@@ -1,0 +1,1 @@
+"""Content sourcing: seeds and hits become planned candidates."""

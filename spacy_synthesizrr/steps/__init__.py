@@ -1,0 +1,1 @@
+"""One module per command: each reads files, calls plain functions, writes files and a receipt."""

@@ -1,0 +1,69 @@
+"""What every step knows: its run folder, its task, its configs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.taskfile import TaskSpec, read_task
+
+KINDS = ("strategy", "store", "teacher", "student")
+
+
+@dataclass(frozen=True)
+class Context:
+    """A run as `prepare` recorded it. Paths in `inputs.json` are relative to the project folder, the working directory."""
+
+    folder: RunFolder
+    inputs: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, run: Path | str) -> Context:
+        """Open a run folder that `prepare` has filled.
+
+        RAISES (InputError): When `inputs.json` is missing.
+        """
+        folder = RunFolder(Path(run))
+        return cls(folder, folder.inputs())
+
+    @functools.cached_property
+    def task(self) -> TaskSpec:
+        """RETURNS (TaskSpec): The task file, read again."""
+        return read_task(Path(self.inputs["identity"]["task"]))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """RETURNS (Mapping): per_label, seed, lang, gpu_id."""
+        return self.inputs["settings"]
+
+    @property
+    def seed(self) -> int:
+        """RETURNS (int): The seed of everything random in this run."""
+        return int(self.settings["seed"])
+
+    def config_path(self, kind: str) -> Path:
+        """kind (str): "strategy", "store", "teacher" or "student"."""
+        return Path(self.inputs["configs"][kind]["path"])
+
+    def config(self, kind: str) -> dict[str, Any]:
+        """RETURNS (dict): The parsed .cfg of a kind."""
+        return read_config(self.config_path(kind))
+
+    def depends(self, *, task: bool = False, files: tuple[str, ...] = (), configs: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What a step's receipt should depend on, as plain JSON for `run_step(settings=...)`.
+
+        task (bool): The words of the task file.
+        files (Tuple[str, ...]): Files that the task names: "corpus", "seeds", "dev", "test", "train" (missing ones count as none).
+        configs (Tuple[str, ...]): Kinds of config.
+        settings (Tuple[str, ...]): Names among `settings`.
+        """
+        found: dict[str, Any] = {"task": self.inputs["task"]["fingerprint"]} if task else {}
+        found["files"] = {name: self.inputs["files"].get(name, {}).get("sha256") for name in files}
+        found["configs"] = {name: self.inputs["configs"][name]["sha256"] for name in configs}
+        found["settings"] = {name: self.settings[name] for name in settings}
+        return found

@@ -1,0 +1,1 @@
+"""Where passages lie and are found."""

@@ -1,0 +1,1 @@
+"""Export, training and evaluation of the small classifier."""

@@ -1,0 +1,239 @@
+"""The task file: one YAML per task, checked down to the line.
+
+It names the labels (each with a *verbalization*, the phrase that completes the instruction, and a definition), the text
+fields, the words of the prompt, and the files: corpus, seeds, dev, test, and gold train rows where there are any. A new
+data set needs a new task file and no Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from spacy_synthesizrr.candidates import digest
+from spacy_synthesizrr.errors import TaskFileError, choices
+
+TASK_FILE = "task.yml"
+Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
+NO_CONTENT = "a text that is not empty"
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, populate_by_name=True)
+
+
+class LabelSpec(_Spec):
+    """One label of the task."""
+
+    verbalization: str = Field(min_length=1, description="The phrase that completes the instruction, such as 'about sport'.")
+    definition: str = Field("", description="What belongs under this label, for queries, judges and annotators.")
+
+
+class FieldSpec(_Spec):
+    """One named text field of a row."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    generated: bool = Field(False, description="True for the one field that the teacher writes.")
+    origin: Literal["seed", "passage"] = Field("seed", alias="from", description="Where a field that is not generated comes from.")
+    header: str = Field("", description="How prompts announce it; its name by default.")
+
+    @property
+    def title(self) -> str:
+        """RETURNS (str): The header for prompts, without a colon."""
+        return self.header or self.name.replace("_", " ").capitalize()
+
+
+class PromptSpec(_Spec):
+    """The words that prompts are made of."""
+
+    document_header: str = "Document:"
+    instruction: str = Field(min_length=1, description="What to do with the document; {verbalization} marks the label's place.")
+    instruction_without_document: str = Field("", description="The same for prompts without a document (FewGen).")
+    answer_header: str = "Answer:"
+    length_hint: str = Field("", description="Such as 'one or two short sentences'.")
+    refusal_marker: str = Field("", description="What the teacher writes when a document cannot serve the label.")
+    max_words: int = Field(120, ge=3, description="Longest text that is accepted, in words.")
+    min_words: int = Field(3, ge=1, description="Shortest text that is accepted, in words.")
+
+    @model_validator(mode="after")
+    def _verbalization_has_a_place(self) -> PromptSpec:
+        for text in (self.instruction, self.instruction_without_document):
+            unknown = set(re.findall(r"\{(\w*)\}", text)) - {"verbalization"}
+            if unknown:
+                raise ValueError(f"unknown placeholder '{{{sorted(unknown)[0]}}}'; the only one is {{verbalization}}")
+            if text and "{verbalization}" not in text:
+                raise ValueError("{verbalization} is missing: without it the teacher is not told the label")
+        return self
+
+
+class CorpusSpec(_Spec):
+    """The unlabelled text."""
+
+    path: str
+    text: str = Field("text", description="Column of the text.")
+    id: str = Field("", description="Column of the document's id; the row number by default.")
+    source: str = Field("", description="Column of the source.")
+    title: str = Field("", description="Column of a title, which goes in front of the first passage when given.")
+    meta: tuple[str, ...] = Field((), description="Other columns to keep with every passage.")
+
+
+class RowsSpec(_Spec):
+    """A file of labelled rows."""
+
+    path: str
+    label: str = Field("label", description="Column of the label, or of a list of labels (in CSV: separated by '|').")
+    fields: Mapping[str, str] = Field(default_factory=dict, description="Column of each text field; its own name by default.")
+
+
+class TaskSpec(_Spec):
+    """Everything that one task file says. `path` is the file's own place."""
+
+    path: Path
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    exclusive: bool = True
+    labels: Mapping[Name, LabelSpec] = Field(min_length=2)
+    fields: tuple[FieldSpec, ...] = (FieldSpec(name="text", generated=True),)
+    prompt: PromptSpec
+    corpus: CorpusSpec
+    seeds: RowsSpec | None = None
+    dev: RowsSpec | None = None
+    test: RowsSpec | None = None
+    train: RowsSpec | None = Field(None, description="Gold train rows, for the 'gold' control only.")
+    k_seeds: int = Field(5, ge=1, le=100, description="Training seeds per student and control.")
+
+    @model_validator(mode="after")
+    def _fields_are_sound(self) -> TaskSpec:
+        names = [spec.name for spec in self.fields]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two text fields have the same name: {', '.join(names)}")
+        if sum(spec.generated for spec in self.fields) != 1:
+            raise ValueError("exactly one of the text fields must have `generated: true`")
+        for kind in ("seeds", "dev", "test", "train"):
+            rows = getattr(self, kind)
+            for name in rows.fields if rows else ():
+                if name not in names:
+                    raise ValueError(f"{kind}.fields: there is no text field '{name}'. {choices(name, names)}")
+        return self
+
+    @property
+    def generated(self) -> FieldSpec:
+        """RETURNS (FieldSpec): The field that the teacher writes."""
+        return next(spec for spec in self.fields if spec.generated)
+
+    @property
+    def carried(self) -> tuple[FieldSpec, ...]:
+        """RETURNS (Tuple[FieldSpec, ...]): The other fields."""
+        return tuple(spec for spec in self.fields if not spec.generated)
+
+    def file(self, kind: str) -> Path | None:
+        """The place of one of the task's files; relative paths start at the task file's folder.
+
+        kind (str): "corpus", "seeds", "dev", "test" or "train".
+        """
+        spec = getattr(self, kind)
+        return None if spec is None else self.path.parent / spec.path
+
+    def student_text(self, fields: Mapping[str, str]) -> str:
+        """RETURNS (str): What a student reads of a row: its fields in order, one a line."""
+        return "\n".join(fields[spec.name] for spec in self.fields)
+
+    def label_text(self, label: str) -> str:
+        """RETURNS (str): A description of a label that can serve as a query: name, verbalization, definition."""
+        spec = self.labels[label]
+        return ". ".join(part for part in (label, spec.verbalization, spec.definition) if part)
+
+    def fingerprint(self) -> str:
+        """RETURNS (str): Hash of what the file says, wherever it lies; comments and order of keys do not count."""
+        return digest(self.model_dump_json(exclude={"path"}))
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Where each key of the YAML stands."""
+
+    root: Any
+
+    def of(self, location: tuple[Any, ...]) -> int | None:
+        node, line = self.root, None
+        for part in location:
+            try:
+                mark = node.lc.key(part) if isinstance(node, dict) else node.lc.item(part)
+                node, line = node[part], mark[0] + 1
+            except (AttributeError, KeyError, IndexError, TypeError):
+                break
+        return line
+
+
+def read_task(path: Path | str) -> TaskSpec:
+    """Read and lint a task file.
+
+    path (Path): The file, or the folder that holds a `task.yml`.
+    RETURNS (TaskSpec): What it says.
+    RAISES (TaskFileError): With file and line for the first thing that is wrong; the others are counted.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / TASK_FILE
+    if not path.is_file():
+        raise TaskFileError("There is no task file here.", path=path, cure="Give the folder of a task.yml, or write one with: synthesizrr init FOLDER")
+    data = _load_yaml(path)
+    if not isinstance(data, dict):
+        raise TaskFileError("A task file is a mapping with the keys name, labels, prompt, corpus …; this is none.", path=path, line=1)
+    try:
+        return TaskSpec.model_validate({**_plain(data), "path": path.resolve()})
+    except ValidationError as error:
+        raise _first_problem(error, path, data) from None
+
+
+def _load_yaml(path: Path) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        return YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise TaskFileError(f"This is not UTF-8 (byte {error.start}).", path=path, cure="Save the file as UTF-8.") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        raise TaskFileError(f"This is not YAML: {error.problem}.", path=path, line=line) from error
+    except YAMLError as error:
+        raise TaskFileError(f"This is not YAML: {' '.join(str(error).split())}.", path=path) from error
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python values; keys and labels that YAML read as numbers stay as they are and fail the check."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _first_problem(error: ValidationError, path: Path, data: Any) -> TaskFileError:
+    problems = error.errors(include_url=False)
+    problem = min(problems, key=lambda item: (_Lines(data).of(item["loc"]) or 0, item["type"] != "extra_forbidden"))
+    where = ".".join(str(part) for part in problem["loc"]) or "the file"
+    message = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    value = problem["input"]
+    shown = f" (was: {value!r})" if isinstance(value, (str, int, float, bool)) and problem["type"] != "extra_forbidden" else ""
+    cure = ""
+    if problem["type"] == "extra_forbidden":
+        cure = choices(problem["loc"][-1], _keys_at(problem["loc"][:-1]))
+    more = f" ({len(problems) - 1} more below)" if len(problems) > 1 else ""
+    return TaskFileError(f"'{where}' {message}{shown}.{more}", path=path, line=_Lines(data).of(problem["loc"]), cure=cure)
+
+
+def _keys_at(location: tuple[Any, ...]) -> list[str]:
+    """The valid keys of the mapping at a place of the task file."""
+    if not location:
+        return [name for name in TaskSpec.model_fields if name != "path"]
+    inner: Mapping[str, type[_Spec]] = {
+        "labels": LabelSpec, "fields": FieldSpec, "prompt": PromptSpec, "corpus": CorpusSpec,
+    }  # fmt: skip
+    model = inner.get(str(location[0]), RowsSpec)
+    return [spec.alias or name for name, spec in model.model_fields.items()]
