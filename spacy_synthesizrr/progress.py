@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Item = TypeVar("Item")
 
@@ -31,3 +34,10 @@ def say(text: str = "") -> None:
     """Print one line of news to stdout."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def progress_bar(what: str, *, total: int, unit: str = "rows") -> tqdm[Any]:
+    """A bar that the caller moves with `update`, for work whose progress is not the number of items."""
+    from tqdm import tqdm
+
+    return tqdm(desc=what, total=total, unit=f" {unit}", disable=quiet(), dynamic_ncols=True, mininterval=0.2)

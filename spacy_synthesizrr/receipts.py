@@ -10,13 +10,14 @@ watches only receipts, leaves the later steps alone. Times go to `timings.jsonl`
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import resource
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 
 STEPS = ("prepare", "index", "plan", "synthesize", "curate", "measure", "export", "train", "evaluate", "report")
+Outputs = Sequence[str] | Callable[[], Sequence[str]]
 PACKAGES = ("spacy-synthesizrr", "spacy", "spacy-llm", "numpy", "scikit-learn")
 
 
@@ -129,7 +131,7 @@ def run_step(
     *,
     after: Sequence[str],
     settings: Mapping[str, Any],
-    outputs: Sequence[str],
+    outputs: Outputs,
     body: Callable[[], Mapping[str, Any]],
 ) -> bool:
     """Do a step unless its receipt says that it is done.
@@ -137,11 +139,39 @@ def run_step(
     step (str): Name of the step.
     after (Sequence[str]): Steps whose outputs this one reads.
     settings (Mapping): Everything else that its result depends on, as plain JSON: fingerprints of files, options.
-    outputs (Sequence[str]): Names of files or folders in the run folder that it writes.
+    outputs (Sequence[str] | Callable): Names of files or folders in the run folder that it writes and nobody else writes
+        into; a function when they are known only after the work.
     body (Callable): Does the work, writes every output atomically, returns counts for the receipt.
     RETURNS (bool): Whether work was done.
     RAISES (RunFolderError): When a step before it has not been done, or an output was not written.
     """
+    with locked(folder):
+        return _run_locked(folder, step, after, settings, outputs, body)
+
+
+@contextlib.contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Keep a second process out of a run folder, and clear away what a killed one left half-written.
+
+    RAISES (RunFolderError): When another process works in it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.file(".lock"), timeout=0):
+            for litter in folder.path.rglob(".*.part"):
+                litter.unlink(missing_ok=True)
+            yield
+    except Timeout:
+        raise RunFolderError(
+            f"Another process works on the run '{folder.path.name}'. Wait for it, or give this one another name with --vars.run NAME."
+        ) from None
+
+
+def _run_locked(
+    folder: RunFolder, step: str, after: Sequence[str], settings: Mapping[str, Any], outputs: Outputs, body: Callable[[], Mapping[str, Any]]
+) -> bool:
     before = {name: folder.receipt(name)["outputs"] for name in after}
     key = digest(step, json.dumps([before, settings, versions()], sort_keys=True, ensure_ascii=False))
     path = folder.receipt_path(step)
@@ -155,10 +185,11 @@ def run_step(
         path.unlink()
     started = time.monotonic()
     counts = dict(body())
-    missing = [name for name in outputs if not (folder.path / name).exists()]
+    written = outputs() if callable(outputs) else outputs
+    missing = [name for name in written if not (folder.path / name).exists()]
     if missing:
         raise RunFolderError(f"The step '{step}' ended without writing {', '.join(missing)}. This is a bug; please report it.")
-    about = {name: fingerprint(folder.path / name) for name in outputs}
+    about = {name: fingerprint(folder.path / name) for name in written}
     receipt = {"v": 1, "step": step, "key": key, "settings": settings, "counts": counts, "versions": versions(), "outputs": about}
     write_json(path, receipt)
     log_timing(folder, step, time.monotonic() - started, counts)

@@ -12,6 +12,7 @@ from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
+RUNS = Path("runs")
 KINDS = ("strategy", "store", "teacher", "student")
 
 
@@ -24,11 +25,13 @@ class Context:
 
     @classmethod
     def open(cls, run: Path | str) -> Context:
-        """Open a run folder that `prepare` has filled.
+        """Open a run that `prepare` has set up.
 
+        run (Path): Its name, or the path of its folder.
         RAISES (InputError): When `inputs.json` is missing.
         """
-        folder = RunFolder(Path(run))
+        path = Path(run)
+        folder = RunFolder(path if (path / "inputs.json").is_file() else RUNS / path)
         return cls(folder, folder.inputs())
 
     @functools.cached_property

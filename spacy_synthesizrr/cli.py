@@ -1,0 +1,158 @@
+"""The command line: one command per step, each body a call to a plain function.
+
+Nothing heavy is imported here: `synthesizrr --help` must come at once, and spaCy's own command line imports this module on
+every call.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from spacy_synthesizrr.errors import EXIT_CODE, SynthesizrrError
+from spacy_synthesizrr.progress import say
+
+HELP = "From a label set and a pile of unlabelled text to a small, fast spaCy classifier."
+app = typer.Typer(name="synthesizrr", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+seeds_app = typer.Typer(name="seeds", help="Work with labelled rows.", no_args_is_help=True)
+app.add_typer(seeds_app)
+
+RUN = typer.Option("news_demo", "--run", help="Name of the run: its results are in runs/NAME.")
+
+
+def user_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors that a user can cure into one line on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except SynthesizrrError as error:
+            typer.secho(f"✘ {error}", err=True, fg=typer.colors.RED)
+            raise typer.Exit(EXIT_CODE) from None
+
+    return wrapped
+
+
+@app.command()
+@user_errors
+def prepare(
+    task: str = typer.Option(..., help="Folder with a task.yml, or the file itself."),
+    run: str = RUN,
+    strategy: str = typer.Option("synthesizrr", help="Name of configs/strategy.NAME.cfg."),
+    store: str = typer.Option("memory", help="Name of configs/store.NAME.cfg."),
+    teacher: str = typer.Option("extractive", help="Name of configs/teacher.NAME.cfg."),
+    student: str = typer.Option("bow", help="Name of configs/student.NAME.cfg."),
+    per_label: int = typer.Option(60, help="Rows to accept per label."),
+    seed: int = typer.Option(0, help="Seed of everything random."),
+    lang: str = typer.Option("en", help="Language of chunking, tokens and student."),
+    gpu_id: int = typer.Option(-1, help="GPU for the student; -1 is the CPU."),
+) -> None:
+    """Check the task and its files, and guard the run folder."""
+    from spacy_synthesizrr.steps.prepare import Choices
+    from spacy_synthesizrr.steps.prepare import run as run_prepare
+
+    wanted = Choices(task, run, strategy, store, teacher, student, per_label, seed, lang, gpu_id)
+    changed = run_prepare(wanted)
+    say(f"prepare: {'the run ' + repr(run) + ' is set up' if changed else 'nothing changed'}")
+
+
+def _add_step(name: str, about: str) -> None:
+    @user_errors
+    def command(run: str = RUN) -> None:
+        from spacy_synthesizrr.steps.context import Context
+
+        started = time.monotonic()
+        context = Context.open(run)
+        module = importlib.import_module(f"spacy_synthesizrr.steps.{name}")
+        done = module.run(context)
+        say(f"{name}: done in {time.monotonic() - started:.1f} s" if done else f"{name}: nothing changed")
+
+    app.command(name=name, help=about)(command)
+
+
+for _name, _about in {
+    "index": "Cut the corpus into passages and index them.",
+    "plan": "Retrieve passages for every seed and plan the prompts, before anything is generated.",
+    "synthesize": "Ask the teacher until enough rows per label are accepted (resumable).",
+    "curate": "Judge the finished set, keep every rejected row with its reason, count the funnel.",
+    "measure": "Measure the accepted rows.",
+    "export": "Write train, dev and test sets for the student and every control.",
+    "train": "Train the student and every control, several seeds each, with the same number of steps.",
+    "evaluate": "Evaluate the student and every control on the test set.",
+    "report": "Write the HTML report.",
+}.items():
+    _add_step(_name, _about)
+
+
+@app.command()
+@user_errors
+def preview(run: str = RUN, n: int = typer.Option(2, "-n", min=1, help="Prompts to show per label.")) -> None:
+    """Show a few rendered prompts and what all of them will cost in tokens, before a cent is spent."""
+    from spacy_synthesizrr.preview import preview as text
+    from spacy_synthesizrr.steps.context import Context
+
+    for line in text(Context.open(run), per_label=n):
+        say(line)
+
+
+@app.command()
+@user_errors
+def trace(id: str = typer.Argument(..., help="A candidate's id, or its first digits."), run: str = RUN) -> None:
+    """Tell the whole life of one row: seed, passage, prompt, answer, every verdict."""
+    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.trace import trace as text
+
+    say(text(Context.open(run), id))
+
+
+@app.command()
+@user_errors
+def calibrate(run: str = RUN) -> None:
+    """Draw the similarities between seeds and passages, and propose windows."""
+    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.steps.plan import calibrate as text
+
+    say(text(Context.open(run)))
+
+
+@app.command()
+@user_errors
+def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.")) -> None:  # noqa: B008
+    """Write a complete project to start from: project.yml, configs and the demo task."""
+    from spacy_synthesizrr.scaffold import write_project
+
+    for path in write_project(folder):
+        say(str(path))
+    say(f"Next: cd {folder} && python -m spacy project run all")
+
+
+@seeds_app.command("draw")
+@user_errors
+def draw(
+    source: Path = typer.Argument(..., help="A file of labelled rows: jsonl, csv (both also .gz) or parquet."),  # noqa: B008
+    out: Path = typer.Argument(..., help="Folder for seeds.jsonl, dev.jsonl, test.jsonl and rest.jsonl."),  # noqa: B008
+    text: list[str] = typer.Option(["text"], help="Column of a text field; repeat it for several."),  # noqa: B008
+    label: str = typer.Option("label", help="Column of the label."),
+    per_label: int = typer.Option(10, min=1, help="Seeds per label."),
+    dev: int = typer.Option(25, min=0, help="Dev rows per label."),
+    test: int = typer.Option(50, min=0, help="Test rows per label."),
+    seed: int = typer.Option(0, help="Another seed, another cut."),
+) -> None:
+    """Cut seeds, dev and test from one labelled file by a hash of the text."""
+    from spacy_synthesizrr.labelled import draw_splits
+
+    counts = draw_splits(source, out, text=text, label=label, per_label_seeds=per_label, dev=dev, test=test, seed=seed)
+    for name, count in counts.items():
+        say(f"{name}: {count}")
+
+
+def main() -> None:
+    """Entry point of the `synthesizrr` script."""
+    app()

@@ -1,0 +1,80 @@
+"""A list of row filters is a row filter; it is read from the sections [row_filters.*] of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from spacy_synthesizrr.candidates import Candidate, Seed
+from spacy_synthesizrr.configs import build
+from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Remembers, RowFilter, SwitchedOff, Verdict
+from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.taskfile import TaskSpec
+
+ROW_FILTERS = "row_filters"
+
+
+class Chain:
+    """Row filters in order: the first that turns a row away says why.
+
+    filters (Iterable[RowFilter]): A chain among them is taken apart, so that only the outermost one lets filters remember.
+    """
+
+    def __init__(self, filters: Iterable[RowFilter]) -> None:
+        self.filters: list[RowFilter] = []
+        for item in filters:
+            self.filters.extend(item.filters if isinstance(item, Chain) else [item])
+
+    def __call__(self, candidate: Candidate, text: str, passage: str) -> Verdict:
+        """Judge a row, and let the filters remember it when all accept it. See `RowFilter`."""
+        for judge in self.filters:
+            verdict = judge(candidate, text, passage)
+            if not verdict.accepted:
+                return verdict
+        for judge in self.filters:
+            if isinstance(judge, Remembers):
+                judge.remember(candidate, text)
+        return ACCEPT
+
+
+def read_row_filters(
+    config: dict[str, Any], task: TaskSpec, seeds: Iterable[Seed], *, copies: bool, path: Path | str = ""
+) -> tuple[Chain, list[SwitchedOff]]:
+    """Build the row filters of a config in the order of their sections.
+
+    config (dict): A parsed .cfg with the section [row_filters]; an empty one means no filters.
+    seeds (Iterable[Seed]): The seeds of the run.
+    copies (bool): Whether the teacher only copies from its passage: then near-copies are what was asked for.
+    path (Path): The config's file, for messages.
+    RETURNS (Tuple[Chain, List[SwitchedOff]]): The filter to call, and the filters that do not run with their reasons.
+    RAISES (ConfigError): When the section is missing, or names or describes a filter that cannot be built.
+    """
+    sections = config.get(ROW_FILTERS)
+    if not isinstance(sections, dict):
+        raise ConfigError(f"{path}: the section [{ROW_FILTERS}] is missing. Leave it empty to accept every row.")
+    inputs = FilterInputs(task, tuple(seeds), copies)
+    running: list[RowFilter] = []
+    off: list[SwitchedOff] = []
+    for name in sections:
+        bind: Binder = build_filter(sections, name, kind=ROW_FILTERS, path=path)
+        made = bind(inputs)
+        if isinstance(made, SwitchedOff):
+            off.append(SwitchedOff(made.reason, name))
+        else:
+            running.append(made)
+    return Chain(running), off
+
+
+def build_filter(sections: dict[str, Any], name: str, *, kind: str, path: Path | str) -> Any:
+    """Build what one section [kind.name] describes.
+
+    RAISES (ConfigError): When it names no registered factory, or the factory refuses its arguments.
+    """
+    where = f"{path}: [{kind}]"
+    if not isinstance(sections[name], dict):
+        raise ConfigError(f"{where} '{name}' is no section (was: {sections[name]!r}). Write [{kind}.{name}] with a line @misc = \"...\".")
+    made = build(sections, name, path=where)
+    if not callable(made):
+        raise ConfigError(f'{where} \'{name}\' describes no filter (it made: {type(made).__name__}). Name one with a line @misc = "...".')
+    return made

@@ -1,0 +1,63 @@
+"""How much of a passage goes into a prompt.
+
+A plan measures passages with the same functions as the prompt cuts them, so a passage that was planned is never too
+long or too short when it is rendered. Nothing but the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+Count = Callable[[str], int]
+TOKENS_PER_WORD = 1.3  # usual ratio of sub-word tokens to words in English text
+
+# A script without blanks counts by characters: kana, Han, Thai.
+_WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？][」』”’）]*")
+
+
+def approximate_tokens(text: str) -> int:
+    """Estimate how many tokens a teacher sees: 1.3 per word, rounded up. An estimate, not a tokenizer's count."""
+    return math.ceil(TOKENS_PER_WORD * sum(1 for _ in _WORD.finditer(text)))
+
+
+def cut_context(text: str, max_tokens: int, count: Count = approximate_tokens) -> str:
+    """Cut a text to a number of tokens: after the last sentence that fits, else after the last word, else within a word.
+
+    max_tokens (int): Most tokens of the result.
+    count (Callable): Counts the tokens of a text; more text must not mean fewer tokens.
+    RETURNS (str): The text itself where it fits; otherwise its longest such beginning, never more than `max_tokens`.
+    """
+    if count(text) <= max_tokens:
+        return text
+    for ends in (_sentence_ends, _word_ends, _character_ends):
+        cut = _longest(text, ends(text), max_tokens, count)
+        if cut:
+            return cut
+    return ""
+
+
+def _sentence_ends(text: str) -> Sequence[int]:
+    return [match.end() for match in _SENTENCE_END.finditer(text)]
+
+
+def _word_ends(text: str) -> Sequence[int]:
+    return [match.end() for match in re.finditer(r"\S+", text)]
+
+
+def _character_ends(text: str) -> Sequence[int]:
+    return range(1, len(text) + 1)
+
+
+def _longest(text: str, ends: Sequence[int], max_tokens: int, count: Count) -> str:
+    """The longest beginning that fits, by bisection over the places where the text may end."""
+    low, high = 0, len(ends)
+    while low < high:
+        middle = (low + high) // 2
+        if count(text[: ends[middle]]) <= max_tokens:
+            low = middle + 1
+        else:
+            high = middle
+    return text[: ends[low - 1]] if low else ""

@@ -1,0 +1,183 @@
+"""What a strategy's config says about the plan: the section [plan] of configs/strategy.*.cfg.
+
+Numbers that differ between the in-context modes (shots, ranks) follow the mode unless the config gives them; the values
+are those of SynthesizRR (Divekar & Durrett 2024, §3 and appendix on hyper-parameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from spacy_synthesizrr.configs import Settings
+
+FEWGEN, RETRICL = "fewgen", "retricl"
+Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen"]
+Arm = Literal["seed-only", "gold", "retrieve-only", "random", "fewgen"]
+
+
+@dataclass(frozen=True)
+class ModeDefaults:
+    """What a mode asks for when the config is silent: shots per prompt, and ranks of the hits that become inputs."""
+
+    shots: int
+    ranks: tuple[int, int]
+
+
+MODES: Mapping[str, ModeDefaults] = {
+    "zero-shot": ModeDefaults(0, (1, 50)),
+    "retricl": ModeDefaults(3, (3, 50)),
+    "non-retricl": ModeDefaults(32, (1, 50)),
+    "fewgen": ModeDefaults(32, (1, 50)),
+}
+
+
+class Window(Settings):
+    """Similarities between which a hit is taken; both edges belong to it.
+
+    Absolute edges are similarities and hold for one embedder only. Quantile edges are shares of the hits that were
+    observed in the same ranks: low = 0.1 turns the furthest tenth away.
+    """
+
+    kind: Literal["quantile", "absolute"] = "quantile"
+    low: float = 0.1
+    high: float = 0.99
+
+    @model_validator(mode="after")
+    def _edges_are_in_order(self) -> Window:
+        if self.low >= self.high:
+            raise ValueError(f"low must be smaller than high (low = {self.low}, high = {self.high})")
+        if self.kind == "quantile" and not 0 <= self.low < self.high <= 1:
+            raise ValueError(f"quantiles lie between 0 and 1 (low = {self.low}, high = {self.high}); for similarities set kind = \"absolute\"")
+        return self
+
+
+class ContextBand(Settings):
+    """How much of a passage a prompt takes, in teacher tokens: shorter passages are left out, longer ones are cut."""
+
+    min_tokens: int = Field(20, ge=0)
+    max_tokens: int = Field(400, ge=1)
+
+    @model_validator(mode="after")
+    def _band_is_in_order(self) -> ContextBand:
+        if self.min_tokens > self.max_tokens:
+            raise ValueError(f"min_tokens must not exceed max_tokens (min_tokens = {self.min_tokens}, max_tokens = {self.max_tokens})")
+        return self
+
+
+class MarginRule(Settings):
+    """Which passages speak for their own label rather than for another.
+
+    on (bool): Order the passages of a seed by margin, and keep the best share.
+    nearest (int): Number of nearest seeds of each label whose similarities are averaged.
+    keep (float): Share of the label's passages that stays, largest margins first.
+    minimum (float): Passages with a smaller margin are left out; 0 means that the nearest label must be the own.
+    """
+
+    on: bool = True
+    nearest: int = Field(3, ge=1)
+    keep: float = Field(0.5, gt=0, le=1)
+    minimum: float | None = None
+
+
+class Quotas(Settings):
+    """Most uses of one passage and of one document, over all labels."""
+
+    per_passage: int = Field(1, ge=1)
+    per_document: int = Field(5, ge=1)
+
+
+class LeakGate(Settings):
+    """Which passages count as leaks of dev and test.
+
+    ngram (int): Words that a passage and a gold text must share in a row.
+    similarity (float): Passages closer than this to a gold text; "window" takes the upper edge of the input window, null
+        switches this check off.
+    """
+
+    ngram: int = Field(8, ge=1)
+    similarity: float | Literal["window"] | None = "window"
+
+
+class Controls(Settings):
+    """Arms that run beside the plan, and the shots of the FewGen control."""
+
+    arms: tuple[Arm, ...] = ("seed-only", "gold", "retrieve-only", "random", "fewgen")
+    fewgen_shots: int = Field(3, ge=0)
+
+
+class Sampling(Settings):
+    """For teachers that sample."""
+
+    top_p: float = Field(0.9, gt=0, le=1)
+    temperature: float = Field(0.95, ge=0)
+
+
+class EmbedderWish(Settings):
+    """The embedder for which absolute windows were set; an empty name means any."""
+
+    name: str = ""
+    pooling: str = ""
+    max_tokens: int | None = None
+    similarity: str = "cosine"
+
+
+class PlanSettings(Settings):
+    """The section [plan]: content sourcing from seeds to planned candidates.
+
+    preset (str): Name under which the report shows these settings.
+    mode (str): What a prompt shows besides the passage: nothing, pairs of passage and seed, seeds; or no passage at all.
+    shots (int): Shots per prompt; the mode's own number by default.
+    search (str): What the store searches by.
+    hits (int): Hits kept per seed.
+    ranks (Tuple[int, int]): First and last rank of inputs; the mode's own by default.
+    pair_ranks (Tuple[int, int]): Ranks kept back for pairs; used in RetrICL only.
+    overgenerate (float): Planned rows per wanted row; the surplus is the reserve.
+    seeds_per_label (int): Most seeds used per label; null means all. `seeds_per_label_binary` holds with two labels.
+    cartography_keep (float): Share per label that a later curation keeps by confidence; recorded here, not applied.
+    """
+
+    preset: str = "synthesizrr"
+    mode: Mode = "zero-shot"
+    shots: int | None = Field(None, ge=0)
+    search: Literal["vector", "keyword", "hybrid"] = "vector"
+    hits: int = Field(50, ge=1)
+    ranks: tuple[int, int] | None = None
+    pair_ranks: tuple[int, int] = (1, 2)
+    overgenerate: float = Field(2.0, ge=1)
+    seeds_per_label: int | None = Field(None, ge=1)
+    seeds_per_label_binary: int | None = Field(None, ge=1)
+    cartography_keep: float | None = Field(None, gt=0, le=1)
+    window: Window = Window()
+    pair_window: Window = Window(low=0.25)
+    context: ContextBand = ContextBand()
+    margin: MarginRule = MarginRule()
+    quotas: Quotas = Quotas()
+    leaks: LeakGate = LeakGate()
+    controls: Controls = Controls()
+    sampling: Sampling = Sampling()
+    embedder: EmbedderWish = EmbedderWish()
+
+    @model_validator(mode="after")
+    def _ranks_are_sound(self) -> PlanSettings:
+        for name, (low, high) in (("ranks", self.input_ranks), ("pair_ranks", self.pair_ranks)):
+            if not 1 <= low <= high:
+                raise ValueError(f"{name} count from 1, the lower one first (was: {low}, {high})")
+            if high > self.hits and self.mode != FEWGEN:
+                raise ValueError(f"{name} {low}-{high} need at least {high} hits (hits = {self.hits})")
+        if self.mode == RETRICL and self.input_ranks[0] <= self.pair_ranks[1]:
+            raise ValueError(f"ranks must start after pair_ranks, whose passages are never inputs (ranks {self.input_ranks}, pair_ranks {self.pair_ranks})")
+        return self
+
+    @property
+    def shots_wanted(self) -> int:
+        """RETURNS (int): Shots per prompt."""
+        return MODES[self.mode].shots if self.shots is None else self.shots
+
+    @property
+    def input_ranks(self) -> tuple[int, int]:
+        """RETURNS (Tuple[int, int]): First and last rank of the hits that become inputs."""
+        return MODES[self.mode].ranks if self.ranks is None else self.ranks

@@ -1,0 +1,147 @@
+"""`prepare`: lint the task, fingerprint every file it names, and guard the run folder.
+
+It runs first and always, because weasel cannot see the files that are named inside a YAML. `inputs.json` is rewritten
+only when something changed, so an unchanged project does nothing after this step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
+from spacy_synthesizrr.jsonl import write_json
+from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken
+from spacy_synthesizrr.steps.context import KINDS, RUNS
+from spacy_synthesizrr.taskfile import TaskSpec, read_task
+
+SETTLED_NS = 2_000_000_000  # a file younger than this may change again without a new time stamp
+FILE_KINDS = ("corpus", "seeds", "dev", "test", "train")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the person asked for: the vars of project.yml."""
+
+    task: str
+    run: str
+    strategy: str = "synthesizrr"
+    store: str = "memory"
+    teacher: str = "extractive"
+    student: str = "bow"
+    per_label: int = 60
+    seed: int = 0
+    lang: str = "en"
+    gpu_id: int = -1
+
+
+def run_folder(name: str) -> RunFolder:
+    """The folder of a run, by its name.
+
+    RAISES (RunFolderError): When the name is not a plain name.
+    """
+    if not name or Path(name).name != name or name.startswith("."):
+        raise RunFolderError(f"'{name}' is not a name for a run. Use letters, digits, '-', '_' and '.', such as news_demo.")
+    return RunFolder(RUNS / name)
+
+
+def run(wanted: Choices) -> bool:
+    """Check everything that can be checked before work starts, and write `inputs.json`.
+
+    RETURNS (bool): Whether something changed since the last time.
+    RAISES (SynthesizrrError): For a task file, config or data file that is missing or wrong; for a run folder that
+        belongs to another task, strategy, store or teacher.
+    """
+    folder = run_folder(wanted.run)
+    if wanted.per_label < 1:
+        raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 60")
+    task = read_task(Path(wanted.task))
+    identity = {"task": _relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
+    _guard(folder, identity)
+    old = _old(folder)
+    found: dict[str, Any] = {
+        "v": 1,
+        "run": wanted.run,
+        "identity": identity,
+        "student": wanted.student,
+        "settings": {name: getattr(wanted, name) for name in ("per_label", "seed", "lang", "gpu_id")},
+        "task": {"name": task.name, "fingerprint": task.fingerprint()},
+        "files": _files(folder, task),
+        "configs": _configs(wanted),
+    }
+    broken = forget_broken(folder)
+    write_json(folder.file("inputs.json"), found)
+    _write_receipt(folder, found)
+    return found != old or bool(broken)
+
+
+def _write_receipt(folder: RunFolder, found: Mapping[str, Any]) -> None:
+    """The receipt of `prepare` vouches for nothing but `inputs.json`; the later steps pick what concerns them."""
+    receipt = {"v": 1, "step": "prepare", "key": "", "outputs": {"inputs.json": fingerprint(folder.file("inputs.json"))}}
+    write_json(folder.receipt_path("prepare"), receipt | {"settings": found["settings"], "counts": {"files": len(found["files"])}})
+
+
+def _relative(path: Path) -> str:
+    """A path as seen from the project folder, so that every spelling of one task is one task."""
+    try:
+        return Path(os.path.relpath(path.resolve(), Path.cwd().resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+
+
+def _old(folder: RunFolder) -> dict[str, Any] | None:
+    try:
+        return json.loads(folder.file("inputs.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _guard(folder: RunFolder, identity: Mapping[str, str]) -> None:
+    old = (_old(folder) or {}).get("identity")
+    if old is None or old == identity:
+        return
+    differences = "; ".join(f"{name} is '{identity[name]}', was '{old.get(name)}'" for name in identity if old.get(name) != identity[name])
+    raise RunFolderError(
+        f"The run '{folder.path.name}' belongs to something else: {differences}. "
+        f"Give this combination a name of its own with --vars.run NAME, or remove the folder {folder.path}."
+    )
+
+
+def _files(folder: RunFolder, task: TaskSpec) -> dict[str, Any]:
+    """Bytes and SHA-256 of every file that the task names; unchanged size and time spare the reading."""
+    cache_path = folder.file("fingerprints.json")
+    try:
+        cache = json.loads(cache_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        cache = {}
+    found, fresh = {}, {}
+    for kind in FILE_KINDS:
+        path = task.file(kind)
+        if path is None:
+            continue
+        if not path.is_file():
+            raise TaskFileError(f"'{kind}.path': there is no file {path}.", path=task.path, cure="Paths start at the folder of the task file.")
+        status, name = path.stat(), _relative(path)
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = cache.get(name, {})
+        about = known["about"] if known.get("stamp") == stamp else fingerprint(path)
+        if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
+            fresh[name] = {"stamp": stamp, "about": about}
+        found[kind] = {"path": name, **about}
+    write_json(cache_path, fresh)
+    return found
+
+
+def _configs(wanted: Choices) -> dict[str, Any]:
+    paths = {kind: Path("configs") / f"{kind}.{getattr(wanted, kind)}.cfg" for kind in KINDS} | {"curate": Path("configs/curate.cfg")}
+    for path in paths.values():
+        read_config(path)
+    return {kind: {"path": path.as_posix(), "sha256": fingerprint(path)["sha256"]} for kind, path in paths.items()}
+
+

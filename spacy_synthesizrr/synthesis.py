@@ -1,0 +1,121 @@
+"""Synthesis: planned candidates become texts until N are accepted per label, or a shortfall is explained.
+
+It works in waves. A wave asks, per label, for exactly as many candidates as are still missing, in plan order; what the
+filters turn away is asked for again in the next wave from the plan's reserve. So no answer is bought that is not needed,
+and the same answers always give the same accepted rows, however the teacher orders its work.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from spacy_synthesizrr.candidates import ACCEPTED, GENERATED, REJECTED, Candidate, Event
+from spacy_synthesizrr.curation.verdicts import RowFilter
+from spacy_synthesizrr.jsonl import atomic, dumps, parse_row, read_jsonl
+from spacy_synthesizrr.lookup import Lookup
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+STEP = "synthesize"
+FILES = ("generated.jsonl", "synthesized.jsonl", "turned_away.jsonl")
+Watch = Callable[[Candidate], None]
+
+
+class Plan:
+    """A planned.jsonl that is read by label, in plan order, without keeping its rows.
+
+    path (Path): The file; 8 bytes per row are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offsets: dict[str, array[int]] = {}
+        self._next: dict[str, int] = {}
+        offset = 0
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                candidate = parse_row(line, Candidate.from_dict, path=path, number=number)
+                self.offsets.setdefault(candidate.key, array("q")).append(offset)
+                offset += len(line)
+
+    def left(self, key: str) -> int:
+        """RETURNS (int): How many candidates of a label have not been taken."""
+        return len(self.offsets.get(key, ())) - self._next.get(key, 0)
+
+    def take(self, wanted: Mapping[str, int]) -> Iterator[Candidate]:
+        """The next candidates of each label, all in plan order.
+
+        wanted (Mapping[str, int]): How many per label; fewer come when the plan has fewer left.
+        """
+        chosen = array("q")
+        for key, count in wanted.items():
+            start = self._next.get(key, 0)
+            chosen.extend(self.offsets.get(key, array("q"))[start : start + count])
+            self._next[key] = start + min(count, self.left(key))
+        with self.path.open("rb") as file:
+            for offset in sorted(chosen):
+                file.seek(offset)
+                yield parse_row(file.readline(), Candidate.from_dict, path=self.path, number=0)
+
+
+def synthesize(plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch) -> dict[str, int]:
+    """Run waves until every label of the plan has `per_label` accepted rows or has nothing left.
+
+    plan (Plan): What may be asked for.
+    folder (Path): Where generated.jsonl (all that came back), synthesized.jsonl (accepted by the row filters) and
+        turned_away.jsonl (failed or rejected) are written, each whole or not at all.
+    nlp (Language): A pipeline whose last component turns planned candidates into texts.
+    accept (RowFilter): Judges each row in plan order.
+    watch (Callable): Is told of every finished candidate, for progress and funnel.
+    RETURNS (Dict[str, int]): Accepted rows per label.
+    """
+    accepted = dict.fromkeys(plan.offsets, 0)
+    generated_path, kept_path, away_path = (folder / name for name in FILES)
+    with atomic(generated_path) as generated, atomic(kept_path) as kept, atomic(away_path) as away:
+        while wanted := {key: per_label - count for key, count in accepted.items() if count < per_label and plan.left(key)}:
+            for candidate, passage in answers(plan.take(wanted), nlp=nlp, lookup=lookup):
+                _write(generated, candidate)
+                judged = judge(candidate, passage, accept, field=lookup.task.generated.name)
+                _write(kept if judged.status == ACCEPTED else away, judged)
+                accepted[judged.key] += judged.status == ACCEPTED
+                watch(judged)
+    return accepted
+
+
+def answers(candidates: Iterator[Candidate], *, nlp: Language, lookup: Lookup) -> Iterator[tuple[Candidate, str]]:
+    """Ask the teacher: candidates in, generated or failed candidates with their passages out, in the same order."""
+    for doc in nlp.pipe(docs(candidates, nlp=nlp, lookup=lookup)):
+        for planned, row in zip(doc._.synthesizrr_planned, doc._.synthesizrr, strict=True):
+            yield Candidate.from_dict(row), planned["passage"]
+
+
+def docs(candidates: Iterator[Candidate], *, nlp: Language, lookup: Lookup) -> Iterator[Doc]:
+    """One Doc per candidate: its text is the seed's, its plan lies in `doc._.synthesizrr_planned`."""
+    name = lookup.task.generated.name
+    for candidate, planned in lookup.stream(candidates):
+        doc = nlp.make_doc(lookup.seed(candidate.seed_id).fields.get(name, "")[: nlp.max_length])
+        doc._.synthesizrr_planned = [planned]
+        yield doc
+
+
+def judge(candidate: Candidate, passage: str, accept: RowFilter, *, field: str) -> Candidate:
+    """Let the row filters decide on a generated candidate; others pass through as they are."""
+    if candidate.status != GENERATED:
+        return candidate
+    verdict = accept(candidate, candidate.fields[field], passage)
+    detail: dict[str, Any] = {} if verdict.score is None else {"score": verdict.score}
+    return candidate.after(Event(STEP, ACCEPTED if verdict.accepted else REJECTED, verdict.reason, detail))
+
+
+def _write(file: IO[str], candidate: Candidate) -> None:
+    file.write(dumps(candidate.to_dict()) + "\n")
+
+
+def read_candidates(path: Path) -> Iterator[Candidate]:
+    """Stream the candidates of a JSONL file."""
+    return read_jsonl(path, Candidate.from_dict)
