@@ -1,0 +1,125 @@
+"""A step runs when, and only when, something it depends on changed or an output is gone."""
+
+import json
+
+import pytest
+
+from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken, locked, replace_folder, run_step
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "runs" / "demo")
+
+
+def step(folder, text="x", settings=None, after=(), name="index"):
+    def body():
+        (folder.path / f"{name}.txt").write_text(text)
+        return {"rows": 1}
+
+    return run_step(folder, name, after=after, settings=settings or {}, outputs=(f"{name}.txt",), body=body)
+
+
+def test_a_step_runs_once(folder):
+    assert [step(folder), step(folder)] == [True, False]
+
+
+def test_a_changed_setting_runs_the_step_again(folder):
+    step(folder, settings={"k": 1})
+    assert step(folder, settings={"k": 2})
+
+
+def test_an_output_deleted_by_hand_runs_the_step_again(folder):
+    step(folder)
+    folder.file("index.txt").unlink()
+    assert step(folder)
+
+
+def test_a_later_step_runs_again_only_when_what_it_reads_changed(folder):
+    step(folder, "x")
+    assert step(folder, name="plan", after=("index",))
+    step(folder, "x", settings={"k": 2})
+    assert not step(folder, name="plan", after=("index",))
+    step(folder, "y", settings={"k": 3})
+    assert step(folder, name="plan", after=("index",))
+
+
+def test_a_step_before_its_time_says_what_to_run(folder):
+    with pytest.raises(RunFolderError, match="'index' of the run 'demo' has not been done .* synthesizrr index"):
+        step(folder, name="plan", after=("index",))
+
+
+def test_the_same_work_gives_the_same_receipt(folder):
+    step(folder)
+    first = folder.receipt_path("index").read_bytes()
+    folder.file("index.txt").unlink()
+    step(folder)
+    assert folder.receipt_path("index").read_bytes() == first
+
+
+def test_a_step_that_dies_leaves_no_receipt_that_vouches_for_it(folder):
+    step(folder)
+
+    def dies():
+        folder.file("index.txt").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_step(folder, "index", after=(), settings={"k": 2}, outputs=("index.txt",), body=dies)
+    assert step(folder)
+
+
+def test_a_step_that_writes_nothing_is_an_error(folder):
+    with pytest.raises(RunFolderError, match="without writing missing.txt"):
+        run_step(folder, "index", after=(), settings={}, outputs=("missing.txt",), body=dict)
+
+
+def test_a_damaged_receipt_vouches_for_nothing(folder):
+    step(folder)
+    folder.receipt_path("index").write_text("{")
+    assert step(folder)
+
+
+def test_forget_broken_removes_only_receipts_whose_outputs_changed(folder):
+    step(folder)
+    step(folder, name="plan")
+    folder.file("plan.txt").write_text("edited")
+    assert forget_broken(folder) == ["plan"]
+    assert folder.receipt_path("index").is_file()
+
+
+def test_receipts_hold_no_times_and_no_absolute_paths(folder):
+    step(folder)
+    receipt = folder.receipt_path("index").read_text()
+    assert str(folder.path) not in receipt
+    assert set(json.loads(receipt)) == {"v", "step", "key", "settings", "counts", "versions", "outputs"}
+
+
+def test_two_processes_cannot_work_on_one_run(folder):
+    with locked(folder), pytest.raises(RunFolderError, match="Another process works on the run 'demo'"):
+        step(folder)
+
+
+def test_half_written_files_of_a_killed_step_are_cleared_away(folder):
+    folder.path.mkdir(parents=True)
+    folder.file(".rows.jsonl.abc.part").write_text("half")
+    step(folder)
+    assert not folder.file(".rows.jsonl.abc.part").exists()
+
+
+def test_fingerprint_of_a_folder_sees_a_rename(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("x")
+    before = fingerprint(tmp_path / "d")
+    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
+    assert fingerprint(tmp_path / "d") != before
+
+
+def test_replace_folder_swaps_whole_folders(tmp_path):
+    for name in ("new", "old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    replace_folder(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old" / "file").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
