@@ -78,8 +78,7 @@ class MissingExtraError(SynthesizrrError):
 
     def __init__(self, module: str, extra: str) -> None:
         super().__init__(
-            f"This needs the package '{module}', which is not installed. "
-            f"Install it with: pip install 'spacy-synthesizrr[{extra}]'"
+            f"This needs the package '{module}', which is not installed. Install it with: pip install 'spacy-synthesizrr[{extra}]'"
         )
 
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from spacy_synthesizrr.errors import InputError
 
@@ -70,7 +70,7 @@ def _open(path: Path) -> IO[bytes]:
         raise InputError("This file is gzipped, but its name does not say so.", path=path, cure=f"Rename it to {path.name}.gz.")
     if zipped and start and start != GZIP_MAGIC:
         raise InputError("This file is not gzipped, but its name says so.", path=path, cure=f"Rename it to {path.name[:-3]}.")
-    return gzip.open(path, "rb") if zipped else path.open("rb")
+    return cast(IO[bytes], gzip.open(path, "rb") if zipped else path.open("rb"))
 
 
 def _read_line(file: IO[bytes], limit: int) -> bytes | LongLine:

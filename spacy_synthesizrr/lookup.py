@@ -61,7 +61,9 @@ class Lookup:
         }
 
     def _carried(self, candidate: Candidate, passage: str) -> dict[str, str]:
-        return {spec.name: passage if spec.origin == "passage" else self.seed(candidate.seed_id).fields[spec.name] for spec in self.task.carried}
+        return {
+            spec.name: passage if spec.origin == "passage" else self.seed(candidate.seed_id).fields[spec.name] for spec in self.task.carried
+        }
 
     def _seed_text(self, seed_id: str) -> str:
         return self.seed(seed_id).fields[self.task.generated.name]

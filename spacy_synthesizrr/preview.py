@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.jsonl import read_jsonl
@@ -60,7 +61,8 @@ def _estimate(ctx: Context, arm: Arm, lookup: Lookup) -> str:
 
 def _prompts(ctx: Context, arm: Arm, lookup: Lookup) -> Iterator[tuple[Candidate, Prompt]]:
     nlp = pipeline(ctx, arm.mode)
-    task = nlp.get_pipe("llm_synthesizrr")._task
+    component: Any = nlp.get_pipe("llm_synthesizrr")
+    task = component._task
     planned = read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict)
     for prompts, shards in task.generate_prompts(docs(planned, nlp=nlp, lookup=lookup)):
         for prompt, doc in zip(prompts, shards, strict=True):

@@ -1,4 +1,4 @@
-"""Sentences by a simple rule that needs no model and no language: for teachers that copy and for cutting a passage.
+"""Sentences by a simple rule that needs no model and no language: for teachers that copy.
 
 Where the project splits a corpus it asks spaCy; here a pipeline of any language, or none at all, must do.
 """
@@ -46,23 +46,3 @@ def cut_words(text: str, limit: int) -> str:
     ends = [number for number in range(max(limit // 2, 1), limit + 1) if _CLAUSE_END.search(words[number - 1])]
     kept = words[: ends[-1]] if ends else words[:limit]
     return re.sub(r"[,;:–—]+$", "", " ".join(kept)).rstrip()
-
-
-def cut_passage(text: str, limit: int) -> str:
-    """Cut a passage at the last end of a sentence within a number of words.
-
-    text (str): A passage.
-    limit (int): Most words to keep.
-    RETURNS (str): The passage itself when it is short enough; when the first sentence alone is too long, its first
-        `limit` words, so that the limit always holds.
-    """
-    if len(text.split()) <= limit:
-        return text
-    kept: list[str] = []
-    left = limit
-    for sentence in split_sentences(text):
-        left -= len(sentence.split())
-        if left < 0:
-            break
-        kept.append(sentence)
-    return " ".join(kept) if kept else " ".join(text.split()[:limit])

@@ -63,7 +63,9 @@ class Plan:
                 yield parse_row(file.readline(), Candidate.from_dict, path=self.path, number=0)
 
 
-def synthesize(plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch) -> dict[str, int]:
+def synthesize(
+    plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch
+) -> dict[str, int]:
     """Run waves until every label of the plan has `per_label` accepted rows or has nothing left.
 
     plan (Plan): What may be asked for.

@@ -20,7 +20,7 @@ from spacy_synthesizrr.errors import TaskFileError, choices
 
 TASK_FILE = "task.yml"
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-NO_CONTENT = "a text that is not empty"
+SHORT = {"missing": "is missing", "extra_forbidden": "is an unknown key"}
 
 
 class _Spec(BaseModel):
@@ -97,7 +97,7 @@ class TaskSpec(_Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     exclusive: bool = True
     labels: Mapping[Name, LabelSpec] = Field(min_length=2)
-    fields: tuple[FieldSpec, ...] = (FieldSpec(name="text", generated=True),)
+    fields: tuple[FieldSpec, ...] = (FieldSpec.model_validate({"name": "text", "generated": True}),)
     prompt: PromptSpec
     corpus: CorpusSpec
     seeds: RowsSpec | None = None
@@ -161,10 +161,12 @@ class _Lines:
     root: Any
 
     def of(self, location: tuple[Any, ...]) -> int | None:
-        node, line = self.root, None
+        node: Any = self.root
+        line: int | None = None
         for part in location:
             try:
-                mark = node.lc.key(part) if isinstance(node, dict) else node.lc.item(part)
+                places: Any = getattr(node, "lc", None)  # ruamel's line and column
+                mark = places.key(part) if isinstance(node, dict) else places.item(part)
                 node, line = node[part], mark[0] + 1
             except (AttributeError, KeyError, IndexError, TypeError):
                 break
@@ -182,7 +184,8 @@ def read_task(path: Path | str) -> TaskSpec:
     if path.is_dir():
         path = path / TASK_FILE
     if not path.is_file():
-        raise TaskFileError("There is no task file here.", path=path, cure="Give the folder of a task.yml, or write one with: synthesizrr init FOLDER")
+        cure = "Give the folder of a task.yml, or write one with: synthesizrr init FOLDER"
+        raise TaskFileError("There is no task file here.", path=path, cure=cure)
     data = _load_yaml(path)
     if not isinstance(data, dict):
         raise TaskFileError("A task file is a mapping with the keys name, labels, prompt, corpus …; this is none.", path=path, line=1)
@@ -220,7 +223,9 @@ def _first_problem(error: ValidationError, path: Path, data: Any) -> TaskFileErr
     problems = error.errors(include_url=False)
     problem = min(problems, key=lambda item: (_Lines(data).of(item["loc"]) or 0, item["type"] != "extra_forbidden"))
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
-    message = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+    message = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(
+        problem["type"], problem["msg"].removeprefix("Value error, ")
+    )
     value = problem["input"]
     shown = f" (was: {value!r})" if isinstance(value, (str, int, float, bool)) and problem["type"] != "extra_forbidden" else ""
     cure = ""

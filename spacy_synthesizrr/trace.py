@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate, Event, Passage
-from spacy_synthesizrr.errors import InputError, StoreError, SynthesizrrError
+from spacy_synthesizrr.errors import StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import parse_row
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
@@ -151,8 +151,9 @@ def _passage(lookup: Lookup, passage_id: str, title: str, known: str) -> Iterato
     except StoreError as error:
         yield f"{title} {passage_id} (its text is not to be had: {error})"
         return
-    origin = [f"source {passage.source}"] * bool(passage.source) + [f"document {passage.document}, piece {passage.number}"] * bool(passage.document)
-    yield f"{title} {passage_id} ({'; '.join([*origin, known] if known else origin)})"
+    place = f"document {passage.document}, piece {passage.number}" if passage.document else ""
+    about = [part for part in (f"source {passage.source}" if passage.source else "", place, known) if part]
+    yield f"{title} {passage_id} ({printable('; '.join(about))})"
     yield from _indented(passage.text)
 
 

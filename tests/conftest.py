@@ -25,7 +25,9 @@ class Project:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `python -m WORDS` in the project folder."""
         env = {**os.environ, "PYTHONWARNINGS": "default", "COLUMNS": "200"}
-        return subprocess.run([sys.executable, "-m", *words], cwd=self.path, env=env, capture_output=True, text=True, timeout=600, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", *words], cwd=self.path, env=env, capture_output=True, text=True, timeout=600, check=False
+        )
 
     def run(self, *words: str, command: str = "all", **variables: object) -> subprocess.CompletedProcess[str]:
         """Run `spacy project run COMMAND . --vars.NAME VALUE …`."""

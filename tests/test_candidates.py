@@ -45,7 +45,9 @@ def test_candidate_id_does_not_depend_on_what_was_measured():
 
 def test_passage_id_is_stable_and_tells_passages_apart():
     assert passage_id("a", "d", 0, "x") == passage_id("a", "d", 0, "x")
-    assert len({passage_id("a", "d", 0, "x"), passage_id("a", "d", 1, "x"), passage_id("ad", "", 0, "x"), passage_id("a", "d", 0, "y")}) == 4
+    assert (
+        len({passage_id("a", "d", 0, "x"), passage_id("a", "d", 1, "x"), passage_id("ad", "", 0, "x"), passage_id("a", "d", 0, "y")}) == 4
+    )
 
 
 def test_after_adds_an_event_and_leaves_the_old_candidate_alone():

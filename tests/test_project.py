@@ -79,9 +79,7 @@ def test_running_the_demo_needs_neither_torch_nor_network(demo):
         "import sys, socket; socket.socket.connect = None; import spacy; nlp = spacy.load(sys.argv[1]); "
         "print(sorted({'torch', 'transformers', 'weaviate', 'argilla', 'evaluate'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe, str(demo.file("news_demo", "student"))], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", probe, str(demo.file("news_demo", "student"))], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

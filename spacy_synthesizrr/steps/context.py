@@ -12,6 +12,7 @@ from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
+Names = tuple[str, ...]
 RUNS = Path("runs")
 KINDS = ("strategy", "store", "teacher", "student")
 
@@ -57,7 +58,9 @@ class Context:
         """RETURNS (dict): The parsed .cfg of a kind."""
         return read_config(self.config_path(kind))
 
-    def depends(self, *, task: bool = False, files: tuple[str, ...] = (), configs: tuple[str, ...] = (), settings: tuple[str, ...] = ()) -> dict[str, Any]:
+    def depends(
+        self, *, task: bool = False, files: tuple[str, ...] = (), configs: tuple[str, ...] = (), settings: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
         """What a step's receipt should depend on, as plain JSON for `run_step(settings=...)`.
 
         task (bool): The words of the task file.

@@ -6,23 +6,25 @@ only when something changed, so an unchanged project does nothing after this ste
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spacy_synthesizrr.configs import read_config
-from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
+from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError, choices
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken
 from spacy_synthesizrr.steps.context import KINDS, RUNS
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 SETTLED_NS = 2_000_000_000  # a file younger than this may change again without a new time stamp
-FILE_KINDS = ("corpus", "seeds", "dev", "test", "train")
+LABELLED: tuple[Literal["dev", "test", "train"], ...] = ("dev", "test", "train")
+FILE_KINDS = ("corpus", "seeds", *LABELLED)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def run(wanted: Choices) -> bool:
     folder = run_folder(wanted.run)
     if wanted.per_label < 1:
         raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 60")
+    _check_language(wanted.lang)
     task = read_task(Path(wanted.task))
     identity = {"task": _relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
     _guard(folder, identity)
@@ -75,10 +78,31 @@ def run(wanted: Choices) -> bool:
         "files": _files(folder, task),
         "configs": _configs(wanted),
     }
+    if found != old:
+        _check_labelled_rows(task)
     broken = forget_broken(folder)
     write_json(folder.file("inputs.json"), found)
     _write_receipt(folder, found)
     return found != old or bool(broken)
+
+
+def _check_language(lang: str) -> None:
+    """Whether spaCy has a language, without the second that importing spaCy takes."""
+    spec = importlib.util.find_spec("spacy")
+    known = sorted(path.parent.name for path in (Path(str(spec.origin)).parent / "lang").glob("*/__init__.py")) if spec else []
+    if lang not in known:
+        raise ConfigError(f"spaCy has no language '{lang}'. {choices(lang, known)} Set it with: --vars.lang en")
+
+
+def _check_labelled_rows(task: TaskSpec) -> None:
+    """Read every labelled row once, so that a wrong one is found now and not after the teacher was paid."""
+    from spacy_synthesizrr.labelled import read_rows, read_seeds
+
+    read_seeds(task)
+    for kind in LABELLED:
+        if task.file(kind) is not None:
+            for _ in read_rows(task, kind):
+                pass
 
 
 def _write_receipt(folder: RunFolder, found: Mapping[str, Any]) -> None:
@@ -126,7 +150,9 @@ def _files(folder: RunFolder, task: TaskSpec) -> dict[str, Any]:
         if path is None:
             continue
         if not path.is_file():
-            raise TaskFileError(f"'{kind}.path': there is no file {path}.", path=task.path, cure="Paths start at the folder of the task file.")
+            raise TaskFileError(
+                f"'{kind}.path': there is no file {path}.", path=task.path, cure="Paths start at the folder of the task file."
+            )
         status, name = path.stat(), _relative(path)
         stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
         known = cache.get(name, {})
@@ -143,5 +169,3 @@ def _configs(wanted: Choices) -> dict[str, Any]:
     for path in paths.values():
         read_config(path)
     return {kind: {"path": path.as_posix(), "sha256": fingerprint(path)["sha256"]} for kind, path in paths.items()}
-
-

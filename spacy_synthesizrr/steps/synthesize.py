@@ -15,7 +15,7 @@ from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.context import Context
-from spacy_synthesizrr.synthesis import FILES
+from spacy_synthesizrr.synthesis import FILES, STEP
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -54,7 +54,9 @@ def run(ctx: Context) -> bool:
     RAISES (TeacherError): When the teacher can answer no prompt of this strategy.
     """
     settings = ctx.depends(task=True, files=("seeds",), configs=("strategy", "teacher", "curate"), settings=("per_label", "seed", "lang"))
-    return run_step(ctx.folder, "synthesize", after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx))
+    return run_step(
+        ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx)
+    )
 
 
 def _outputs(ctx: Context) -> list[str]:
@@ -123,7 +125,8 @@ def teacher(ctx: Context) -> dict[str, Any]:
     """
     block = ctx.config("teacher").get("teacher")
     if not isinstance(block, Mapping) or "@llm_models" not in block:
-        raise TeacherError(f'{ctx.config_path("teacher")}: the section [teacher] with a line such as @llm_models = "synthesizrr.Extractive.v1" is missing.')
+        example = '@llm_models = "synthesizrr.Extractive.v1"'
+        raise TeacherError(f"{ctx.config_path('teacher')}: the section [teacher] with a line such as {example} is missing.")
     return dict(block)
 
 
@@ -141,7 +144,7 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
     nlp = spacy.blank(str(ctx.settings["lang"]))
     nlp.add_pipe("llm_synthesizrr", config={"task": task_config(ctx.task, mode=mode), "model": block})
     if answers is not None:
-        component = nlp.get_pipe("llm_synthesizrr")
+        component: Any = nlp.get_pipe("llm_synthesizrr")
         identity = digest("teacher", json.dumps(block, sort_keys=True))
         component._model = Remembering(component._model, answers, identity)
     return nlp
@@ -149,5 +152,6 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
 
 def teacher_copies(nlp: Language) -> bool:
     """RETURNS (bool): Whether the teacher only copies from passages."""
-    model = nlp.get_pipe("llm_synthesizrr")._model
+    component: Any = nlp.get_pipe("llm_synthesizrr")
+    model = component._model
     return bool(getattr(getattr(model, "model", model), "copies", False))

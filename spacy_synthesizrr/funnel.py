@@ -1,0 +1,197 @@
+"""The funnel: how many candidates each stage took in, let through and turned away, per label, and why.
+
+It is fed one candidate at a time, first with the plan's rows and then with what became of them, and keeps numbers only.
+Either a label has the rows that were asked for, or a sentence says where the missing ones went.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spacy_synthesizrr.candidates import ACCEPTED, FAILED, PLANNED, REJECTED, ROW_VERSION, Candidate
+
+SYNTHESIZE = "synthesize"
+COLUMNS = ("asked", "planned", "reserve", "sent", "answered", "failed")
+
+
+@dataclass
+class LabelFunnel:
+    """The counts of one label (or set of labels).
+
+    asked (int): Rows that the person wants.
+    planned (int), reserve (int): Rows of the plan, and rows that it holds back.
+    answered (int): Rows for which the teacher wrote a text.
+    failed (Counter): Rows without an answer, per kind of failure.
+    rejected (Dict[str, Counter]): Answers turned away, per step and reason.
+    accepted (int): What is left.
+    """
+
+    asked: int = 0
+    planned: int = 0
+    reserve: int = 0
+    answered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    rejected: dict[str, Counter[str]] = field(default_factory=dict)
+    accepted: int = 0
+
+    @property
+    def sent(self) -> int:
+        """RETURNS (int): Rows for which the teacher was asked."""
+        return self.answered + self.failed.total()
+
+    @property
+    def unsent(self) -> int:
+        """RETURNS (int): Rows of the plan for which the teacher was not asked."""
+        return max(0, self.planned + self.reserve - self.sent)
+
+    @property
+    def turned_away(self) -> int:
+        """RETURNS (int): Answers that were rejected, by any step."""
+        return sum(reasons.total() for reasons in self.rejected.values())
+
+    @property
+    def short(self) -> int:
+        """RETURNS (int): Rows that are missing."""
+        return max(0, self.asked - self.accepted)
+
+    def add(self, candidate: Candidate) -> None:
+        """Count a candidate by its status: a planned row into the plan, any other as what became of it."""
+        if candidate.status == PLANNED:
+            self.planned += not candidate.reserve
+            self.reserve += candidate.reserve
+        elif candidate.status == FAILED:
+            self.failed[candidate.reason or "unknown"] += 1
+        else:
+            self.answered += 1
+            self.accepted += candidate.status == ACCEPTED
+            if candidate.status == REJECTED:
+                last = candidate.events[-1]
+                self.rejected.setdefault(last.step, Counter())[last.reason or "unknown"] += 1
+
+    def include(self, other: LabelFunnel) -> None:
+        """Add the counts of another."""
+        for name in ("asked", "planned", "reserve", "answered", "accepted"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failed.update(other.failed)
+        for step, reasons in other.rejected.items():
+            self.rejected.setdefault(step, Counter()).update(reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """RETURNS (dict): Plain JSON, with the numbers that follow from the others."""
+        rejected = {step: dict(sorted(reasons.items())) for step, reasons in sorted(self.rejected.items())}
+        return {
+            "asked": self.asked, "planned": self.planned, "reserve": self.reserve, "sent": self.sent, "answered": self.answered,
+            "failed": dict(sorted(self.failed.items())), "rejected": rejected, "accepted": self.accepted, "short": self.short,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> LabelFunnel:
+        """row (Mapping): What `to_dict` made."""
+        plain = {name: int(row[name]) for name in ("asked", "planned", "reserve", "answered", "accepted")}
+        rejected = {step: Counter(reasons) for step, reasons in row["rejected"].items()}
+        return cls(**plain, failed=Counter(row["failed"]), rejected=rejected)
+
+
+class Funnel:
+    """Counts per label key.
+
+    asked (Mapping[str, int]): Rows wanted per label key. A key that only shows up among the rows is one that nobody
+        asked for: it is counted, and short by nothing.
+    """
+
+    def __init__(self, asked: Mapping[str, int]) -> None:
+        self.labels: dict[str, LabelFunnel] = {key: LabelFunnel(asked=count) for key, count in asked.items()}
+
+    def ask(self, key: str, count: int) -> None:
+        """Ask for so many rows of a label key."""
+        self.labels.setdefault(key, LabelFunnel()).asked = count
+
+    def add(self, candidate: Candidate) -> None:
+        """Count one candidate; see `LabelFunnel.add`."""
+        self.labels.setdefault(candidate.key, LabelFunnel()).add(candidate)
+
+    @property
+    def total(self) -> LabelFunnel:
+        """RETURNS (LabelFunnel): All labels together; `short` counts what is missing overall, label by label."""
+        total = LabelFunnel()
+        for counts in self.labels.values():
+            total.include(counts)
+        return total
+
+    @property
+    def short(self) -> int:
+        """RETURNS (int): Rows that are missing, summed over the labels: a surplus of one does not hide a gap of another."""
+        return sum(counts.short for counts in self.labels.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """RETURNS (dict): A JSON document: counts per label, their total, and a sentence for each label that is short."""
+        labels = {key: counts.to_dict() for key, counts in self.labels.items()}
+        total = {**self.total.to_dict(), "short": self.short}
+        return {"v": ROW_VERSION, "labels": labels, "total": total, "shortfalls": self.shortfalls()}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Funnel:
+        """row (Mapping): What `to_dict` made."""
+        funnel = cls({})
+        funnel.labels = {key: LabelFunnel.from_dict(counts) for key, counts in row["labels"].items()}
+        return funnel
+
+    def shortfalls(self) -> list[str]:
+        """RETURNS (List[str]): One sentence for each label that is short: how much, where the rows went, what to do."""
+        return [_shortfall(key, counts) for key, counts in self.labels.items() if counts.short]
+
+    def table(self) -> str:
+        """RETURNS (str): One line per label and one for the total, a column per stage and reason, then the shortfalls."""
+        total = self.total
+        reasons = [(step, reason) for step, found in sorted(total.rejected.items(), reverse=True) for reason in sorted(found)]
+        head = ["label", *COLUMNS, *(_column(*pair) for pair in reasons), "accepted", "short by"]
+        lines = [_line(key, counts, reasons, counts.short) for key, counts in self.labels.items()]
+        lines.append(_line("total", total, reasons, self.short))
+        return "\n".join([*_aligned([head, *lines]), *self.shortfalls()])
+
+
+def _column(step: str, reason: str) -> str:
+    return reason if step == SYNTHESIZE else f"{step}:{reason}"
+
+
+def _line(key: str, counts: LabelFunnel, reasons: Iterable[tuple[str, str]], short: int) -> list[str]:
+    stages = (counts.asked, counts.planned, counts.reserve, counts.sent, counts.answered, counts.failed.total())
+    away = (counts.rejected.get(step, Counter())[reason] for step, reason in reasons)
+    return [key, *(str(number) for number in (*stages, *away, counts.accepted, short))]
+
+
+def _aligned(lines: list[list[str]]) -> list[str]:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return [
+        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
+        for line in lines
+    ]
+
+
+def _shortfall(key: str, counts: LabelFunnel) -> str:
+    plan = counts.planned + counts.reserve
+    away = {_column(step, reason): count for step, reasons in counts.rejected.items() for reason, count in reasons.items()}
+    parts = [
+        f"the plan had only {plan} rows" if plan < counts.asked else f"the plan had {plan} rows",
+        f"{counts.failed.total()} failed ({_reasons(counts.failed)})" if counts.failed else "",
+        f"{counts.turned_away} were rejected ({_reasons(away)})" if away else "",
+        f"{counts.unsent} were not sent to the teacher" if counts.unsent else "",
+    ]
+    found = f"'{key}': asked {counts.asked}, got {counts.accepted}, short by {counts.short}: {', '.join(part for part in parts if part)}."
+    return f"{found} {_cure(counts)}"
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _cure(counts: LabelFunnel) -> str:
+    """What would bring most of the missing rows."""
+    if counts.unsent:
+        return "Synthesis stopped when it had enough, and curate took rows away: raise per_label by what it takes."
+    if counts.failed.total() > counts.turned_away:
+        return "See what the teacher answers with: synthesizrr preview."
+    return "Raise overgenerate in the strategy's [plan], widen its window, or add passages or seeds."
