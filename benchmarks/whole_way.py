@@ -71,9 +71,9 @@ def without_margin(text: str) -> str:
     lines, inside = [], False
     for line in text.splitlines():
         inside = line.strip() == "[plan.margin]" if line.startswith("[") else inside
-        lines.append("enabled = false" if inside and line.startswith("enabled") else line)
-    if "enabled = false" not in lines:
-        raise SystemExit("strategy.synthesizrr.cfg has no [plan.margin] with a line `enabled = true`")
+        lines.append("on = false" if inside and line.startswith("on =") else line)
+    if "on = false" not in lines:
+        raise SystemExit("strategy.synthesizrr.cfg has no [plan.margin] with a line `on = true`")
     return "\n".join(lines) + "\n"
 
 

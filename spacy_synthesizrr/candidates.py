@@ -52,7 +52,8 @@ class Passage:
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): A JSON row."""
-        return {"v": ROW_VERSION, **asdict(self), "meta": dict(self.meta)}
+        row: dict[str, Any] = {spec.name: getattr(self, spec.name) for spec in fields(self)}  # asdict copies deeply: 10 times slower
+        return {"v": ROW_VERSION, **row, "meta": dict(self.meta)}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Passage:

@@ -49,7 +49,7 @@ def prepare(
     store: str = typer.Option("memory", help="Name of configs/store.NAME.cfg."),
     teacher: str = typer.Option("extractive", help="Name of configs/teacher.NAME.cfg."),
     student: str = typer.Option("bow", help="Name of configs/student.NAME.cfg."),
-    per_label: int = typer.Option(60, help="Rows to accept per label."),
+    per_label: int = typer.Option(50, help="Rows to accept per label."),
     seed: int = typer.Option(0, help="Seed of everything random."),
     lang: str = typer.Option("en", help="Language of chunking, tokens and student."),
     gpu_id: int = typer.Option(-1, help="GPU for the student; -1 is the CPU."),
@@ -146,7 +146,7 @@ def draw(
     seed: int = typer.Option(0, help="Another seed, another cut."),
 ) -> None:
     """Cut seeds, dev and test from one labelled file by a hash of the text."""
-    from spacy_synthesizrr.labelled import draw_splits
+    from spacy_synthesizrr.draws import draw_splits
 
     counts = draw_splits(source, out, text=text, label=label, per_label_seeds=per_label, dev=dev, test=test, seed=seed)
     for name, count in counts.items():

@@ -16,7 +16,6 @@ import math
 import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, model_validator
@@ -30,9 +29,13 @@ from spacy_synthesizrr.taskfile import CorpusSpec, TaskSpec
 if TYPE_CHECKING:
     from spacy.language import Language
 
-DOCUMENTS_PER_BATCH = 256
+# a vocabulary remembers each string it has met: a fresh one now and then keeps memory flat (spaCy's own `memory_zone` switches
+# the tokenizer's cache off and takes three times as long)
+STRINGS_PER_PIPELINE = 200_000
 # spaCy takes 88 bytes and more per token: a document of many MB goes through it in blocks
 CHARACTERS_PER_BLOCK = 100_000
+# a word beyond this is data, not language: its letters are hidden from the tokenizer, whose time grows with the square of them
+CHARACTERS_PER_WORD = 50
 
 
 class PassageSettings(Settings):
@@ -68,22 +71,20 @@ class Splitter:
     """
 
     def __init__(self, settings: PassageSettings, *, lang: str) -> None:
-        self.settings = settings
+        self.settings, self.lang = settings, lang
         self.nlp = blank_pipeline(lang)
         self.blanks = bool(self.nlp.vocab.writing_system.get("has_letters", True))
 
-    def split(self, texts: Iterable[str]) -> list[list[Span]]:
-        """Cut a batch of texts, spaCy's memory for them given back at the end.
+    def split(self, text: str) -> list[Span]:
+        """Cut a text into passages.
 
-        texts (Iterable[str]): Texts with squeezed whitespace.
-        RETURNS (List[List[Span]]): Spans of each text in order; those under `min_words` are among them.
+        text (str): A text with squeezed whitespace.
+        RETURNS (List[Span]): Spans in order that hold every word once; those under `min_words` are among them.
         """
-        with self.nlp.memory_zone():
-            return [self._split(text) for text in texts]
-
-    def _split(self, text: str) -> list[Span]:
         if self.blanks and (count := len(text.split())) <= self.settings.max_words:
             return [Span(0, len(text), count)] if count else []
+        if len(self.nlp.vocab.strings) > STRINGS_PER_PIPELINE:
+            self.nlp = blank_pipeline(self.lang)
         pieces = (piece for sentence in self._sentences(text) for piece in self._cut(sentence))
         return [Span(spans[0].start, spans[-1].end, _count(spans)) for spans in self._pack(pieces)]
 
@@ -91,15 +92,25 @@ class Splitter:
         """The sentences of a text, each as the places of its words."""
         start = 0
         while start < len(text):
-            end = _block_end(text, start)
+            end = self._block_end(text, start)
             sentences = self._block_sentences(text, start, end)
             if end < len(text) and len(sentences) > 1:
                 sentences.pop()  # the block may have cut it: it opens the next block
             yield from sentences
             start = sentences[-1][-1][1] + (1 if self.blanks else 0)
 
+    def _block_end(self, text: str, start: int) -> int:
+        end = start + CHARACTERS_PER_BLOCK
+        if end >= len(text) or not self.blanks:
+            return min(end, len(text))
+        blank = text.rfind(" ", start + 1, end + 1)
+        if blank < 0:
+            blank = text.find(" ", end)
+        return blank if blank > 0 else len(text)
+
     def _block_sentences(self, text: str, start: int, end: int) -> list[list[tuple[int, int]]]:
-        doc = self.nlp(text[start:end])
+        block = text[start:end]
+        doc = self.nlp(_hide_long_words(block) if self.blanks else block)
         if not self.blanks:
             tokens = ([(start + token.idx, start + token.idx + len(token)) for token in sent if not token.is_space] for sent in doc.sents)
             return [sentence for sentence in tokens if sentence] or [[(start, end)]]
@@ -154,14 +165,11 @@ def _words(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return places
 
 
-def _block_end(text: str, start: int) -> int:
-    end = start + CHARACTERS_PER_BLOCK
-    if end >= len(text):
-        return len(text)
-    blank = text.rfind(" ", start + 1, end + 1)
-    if blank < 0:
-        blank = text.find(" ", end)
-    return blank if blank > 0 else len(text)
+def _hide_long_words(text: str) -> str:
+    words = text.split(" ")
+    if max(map(len, words)) <= CHARACTERS_PER_WORD:
+        return text
+    return " ".join(word if len(word) <= CHARACTERS_PER_WORD else "x" * len(word) for word in words)
 
 
 def blank_pipeline(lang: str) -> Language:
@@ -205,8 +213,6 @@ def read_passages(task: TaskSpec, settings: PassageSettings, *, lang: str, on_ba
     RAISES (InputError): For a flaw of the file, or when no passage at all comes out.
     RAISES (ConfigError): When spaCy does not know the language.
     """
-    path = task.file("corpus")
-    assert path is not None  # noqa: S101  (a task without a corpus is refused by the task file)
     splitter = Splitter(settings, lang=lang)
     reasons: Counter[str] = Counter()
 
@@ -215,37 +221,37 @@ def read_passages(task: TaskSpec, settings: PassageSettings, *, lang: str, on_ba
         on_bad(bad)
 
     found = False
-    documents = _read_documents(task, turn_away)
-    while batch := list(islice(documents, DOCUMENTS_PER_BATCH)):
-        for document, spans in zip(batch, splitter.split(document.text for document in batch), strict=True):
-            for passage in _passages(document, spans, settings.min_words, turn_away):
-                found = True
-                yield passage
+    for document in _read_documents(task, turn_away):
+        for passage in _passages(document, splitter.split(document.text), settings, turn_away):
+            found = True
+            yield passage
     if not found:
         why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
         raise InputError(
             f"No passage of {settings.min_words} to {settings.max_words} words comes out of this corpus ({why}).",
-            path=path, cure="Lower [passages] min_words in the store config, or name another corpus.",
+            path=task.path.parent / task.corpus.path, cure="Lower [passages] min_words in the store config, or name another corpus.",
         )  # fmt: skip
 
 
-def _passages(document: _Document, spans: list[Span], min_words: int, on_bad: Callable[[BadRow], None]) -> Iterator[Passage]:
+def _passages(document: _Document, spans: list[Span], settings: PassageSettings, on_bad: Callable[[BadRow], None]) -> Iterator[Passage]:
     for number, span in enumerate(spans):
         text = document.text[span.start : span.end]
-        if span.words < min_words:
+        if span.words < settings.min_words:
             shown = text if len(text) <= 60 else text[:60] + "…"
-            on_bad(BadRow(document.line, "too_short", f"{span.words} words, {min_words} at least: {shown}"))
+            on_bad(BadRow(document.line, "too_short", f"{span.words} words, {settings.min_words} at least: {shown}"))
+            continue
+        if len(text) > CHARACTERS_PER_WORD * settings.max_words:
+            on_bad(BadRow(document.line, "too_long", f"{span.words} words of {len(text):,} characters: {text[:60]}…"))
             continue
         ident = passage_id(document.source, document.id, number, text)
         yield Passage(ident, text, document.source, document.id, number, document.meta)
 
 
 def _read_documents(task: TaskSpec, on_bad: Callable[[BadRow], None]) -> Iterator[_Document]:
-    spec, path = task.corpus, task.file("corpus")
+    spec = task.corpus
     named = (spec.id, spec.source, spec.title, *spec.meta)
     optional = [column for column in dict.fromkeys(named) if column and column != spec.text]
-    assert path is not None  # noqa: S101
-    for line, row in read_table(path, columns=[spec.text], optional=optional, on_bad=on_bad):
+    for line, row in read_table(task.path.parent / spec.path, columns=[spec.text], optional=optional, on_bad=on_bad):
         fault = text_fault(row[spec.text], spec.text)
         if fault:
             on_bad(BadRow(line, *fault))

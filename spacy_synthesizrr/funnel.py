@@ -27,6 +27,7 @@ class LabelFunnel:
     failed (Counter): Rows without an answer, per kind of failure.
     rejected (Dict[str, Counter]): Answers turned away, per step and reason.
     accepted (int): What is left.
+    passed_over (Counter): Passages found for the label's seeds that the plan passed over, per reason.
     """
 
     asked: int = 0
@@ -36,6 +37,7 @@ class LabelFunnel:
     failed: Counter[str] = field(default_factory=Counter)
     rejected: dict[str, Counter[str]] = field(default_factory=dict)
     accepted: int = 0
+    passed_over: Counter[str] = field(default_factory=Counter)
 
     @property
     def sent(self) -> int:
@@ -76,6 +78,7 @@ class LabelFunnel:
         for name in ("asked", "planned", "reserve", "answered", "accepted"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failed.update(other.failed)
+        self.passed_over.update(other.passed_over)
         for step, reasons in other.rejected.items():
             self.rejected.setdefault(step, Counter()).update(reasons)
 
@@ -85,6 +88,7 @@ class LabelFunnel:
         return {
             "asked": self.asked, "planned": self.planned, "reserve": self.reserve, "sent": self.sent, "answered": self.answered,
             "failed": dict(sorted(self.failed.items())), "rejected": rejected, "accepted": self.accepted, "short": self.short,
+            "passed_over": dict(sorted(self.passed_over.items())),
         }  # fmt: skip
 
     @classmethod
@@ -92,7 +96,7 @@ class LabelFunnel:
         """row (Mapping): What `to_dict` made."""
         plain = {name: int(row[name]) for name in ("asked", "planned", "reserve", "answered", "accepted")}
         rejected = {step: Counter(reasons) for step, reasons in row["rejected"].items()}
-        return cls(**plain, failed=Counter(row["failed"]), rejected=rejected)
+        return cls(**plain, failed=Counter(row["failed"]), rejected=rejected, passed_over=Counter(row["passed_over"]))
 
 
 class Funnel:
@@ -105,9 +109,13 @@ class Funnel:
     def __init__(self, asked: Mapping[str, int]) -> None:
         self.labels: dict[str, LabelFunnel] = {key: LabelFunnel(asked=count) for key, count in asked.items()}
 
-    def ask(self, key: str, count: int) -> None:
-        """Ask for so many rows of a label key."""
-        self.labels.setdefault(key, LabelFunnel()).asked = count
+    def ask(self, key: str, count: int, passed_over: Mapping[str, int] | None = None) -> None:
+        """Ask for so many rows of a label key.
+
+        passed_over (Mapping[str, int]): Passages that the plan passed over, per reason.
+        """
+        label = self.labels.setdefault(key, LabelFunnel())
+        label.asked, label.passed_over = count, Counter({reason: n for reason, n in (passed_over or {}).items() if n})
 
     def add(self, candidate: Candidate) -> None:
         """Count one candidate; see `LabelFunnel.add`."""
@@ -172,16 +180,23 @@ def _aligned(lines: list[list[str]]) -> list[str]:
 
 
 def _shortfall(key: str, counts: LabelFunnel) -> str:
-    plan = counts.planned + counts.reserve
     away = {_column(step, reason): count for step, reasons in counts.rejected.items() for reason, count in reasons.items()}
     parts = [
-        f"the plan had only {plan} rows" if plan < counts.asked else f"the plan had {plan} rows",
+        _plan(counts),
         f"{counts.failed.total()} failed ({_reasons(counts.failed)})" if counts.failed else "",
-        f"{counts.turned_away} were rejected ({_reasons(away)})" if away else "",
-        f"{counts.unsent} were not sent to the teacher" if counts.unsent else "",
+        f"{counts.turned_away} rejected ({_reasons(away)})" if away else "",
+        f"{counts.unsent} not sent to the teacher" if counts.unsent else "",
     ]
     found = f"'{key}': asked {counts.asked}, got {counts.accepted}, short by {counts.short}: {', '.join(part for part in parts if part)}."
     return f"{found} {_cure(counts)}"
+
+
+def _plan(counts: LabelFunnel) -> str:
+    rows = counts.planned + counts.reserve
+    if rows >= counts.asked:
+        return f"{rows} planned"
+    why = f" (passages passed over: {_reasons(counts.passed_over)})" if counts.passed_over else ""
+    return f"only {rows} planned{why}"
 
 
 def _reasons(counts: Mapping[str, int]) -> str:

@@ -180,7 +180,7 @@ def _read_jsonl(table: _Table) -> _Rows:
 
 def _parse_json(number: int, text: str) -> dict[str, Any] | BadRow:
     try:
-        row = json.loads(text, parse_constant=_refuse)
+        row = json.loads(text.rstrip(), parse_constant=_refuse)
     except json.JSONDecodeError as error:
         return BadRow(number, "not_json", f"{error.msg} at column {error.colno}")
     except (ValueError, RecursionError) as error:

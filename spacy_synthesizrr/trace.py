@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def find(folder: Path, prefix: str) -> list[Found]:
         raise SynthesizrrError("Give the id of a candidate, or its first digits; every row of accepted.jsonl and rejected.jsonl has one.")
     rows: dict[str, tuple[Candidate, list[str]]] = {}
     matches: set[str] = set()
-    nearest: set[str] = set()
+    nearest: list[str] = []
     for path, number, found, line in _lines(folder):
         if found.startswith(prefix):
             candidate = parse_row(line, Candidate.from_dict, path=path, number=number)
@@ -66,8 +66,8 @@ def find(folder: Path, prefix: str) -> list[Found]:
             matches.add(found)
             if len(matches) > CHOICES:
                 break
-        elif not matches:
-            nearest = _nearest(nearest | {found}, prefix)
+        elif not matches and found.startswith(_bar(nearest, prefix)):
+            nearest = _nearest({*nearest, found}, prefix)
     if len(matches) == 1:
         return [Found(arm, candidate, tuple(places)) for arm, (candidate, places) in rows.items()]
     raise _no_single(prefix, matches, nearest)
@@ -93,17 +93,22 @@ def _arm(folder: Path, path: Path) -> str:
     return "main" if path.parent == folder else path.parent.name
 
 
-def _nearest(ids: Iterable[str], prefix: str) -> set[str]:
-    """The ids that agree with the prefix for longest."""
-    return set(sorted(ids, key=lambda found: (-len(os.path.commonprefix([found, prefix])), found))[:CHOICES])
+def _nearest(ids: Iterable[str], prefix: str) -> list[str]:
+    """The ids that agree with the prefix for longest, the nearest first."""
+    return sorted(ids, key=lambda found: (-len(os.path.commonprefix([found, prefix])), found))[:CHOICES]
 
 
-def _no_single(prefix: str, matches: set[str], nearest: set[str]) -> SynthesizrrError:
+def _bar(nearest: Sequence[str], prefix: str) -> str:
+    """The start that an id must have to be among the nearest."""
+    return prefix[: len(os.path.commonprefix([nearest[-1], prefix])) + 1] if len(nearest) == CHOICES else ""
+
+
+def _no_single(prefix: str, matches: set[str], nearest: Sequence[str]) -> SynthesizrrError:
     if matches:
         shown = ", ".join(sorted(matches)[:CHOICES]) + (", …" if len(matches) > CHOICES else "")
         return SynthesizrrError(f"More than one candidate has an id that starts with '{prefix}': {shown}. Give more digits.")
     if nearest:
-        return SynthesizrrError(f"No candidate has an id that starts with '{prefix}'. The nearest are: {', '.join(sorted(nearest))}.")
+        return SynthesizrrError(f"No candidate has an id that starts with '{prefix}'. The nearest are: {', '.join(nearest)}.")
     return SynthesizrrError("This run has no candidates yet. Run the step 'plan' first.")
 
 

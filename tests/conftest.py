@@ -9,8 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from spacy_synthesizrr.steps.context import Context
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -69,3 +73,23 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Project:
     done = made.run()
     assert done.returncode == 0, done.stdout + done.stderr
     return made
+
+
+@pytest.fixture(scope="session")
+def walked_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose run "tiny" has been walked as far as `measure`, in this process; tests only read it."""
+    from walked_run import walk
+
+    path = tmp_path_factory.mktemp("walked") / "project"
+    walk(path)
+    return path
+
+
+@pytest.fixture
+def walked(walked_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
+    """A copy of that project as working directory, and its run."""
+    from spacy_synthesizrr.steps.context import Context
+
+    shutil.copytree(walked_project, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    return Context.open("tiny")

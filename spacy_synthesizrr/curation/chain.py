@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.candidates import Candidate, Seed
+from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import build
 from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Remembers, RowFilter, SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError
@@ -39,15 +39,15 @@ class Chain:
 
 
 def read_row_filters(
-    config: dict[str, Any], task: TaskSpec, seeds: Iterable[Seed], *, copies: bool, path: Path | str = ""
-) -> tuple[Chain, list[SwitchedOff]]:
+    config: dict[str, Any], task: TaskSpec, seeds: Iterable[str], *, copies: bool, path: Path | str = ""
+) -> tuple[Chain, list[str]]:
     """Build the row filters of a config in the order of their sections.
 
     config (dict): A parsed .cfg with the section [row_filters]; an empty one means no filters.
-    seeds (Iterable[Seed]): The seeds of the run.
+    seeds (Iterable[str]): What the seeds of the run say in the generated field.
     copies (bool): Whether the teacher only copies from its passage: then near-copies are what was asked for.
     path (Path): The config's file, for messages.
-    RETURNS (Tuple[Chain, List[SwitchedOff]]): The filter to call, and the filters that do not run with their reasons.
+    RETURNS (Tuple[Chain, List[str]]): The filter to call, and a sentence for each filter that does not run.
     RAISES (ConfigError): When the section is missing, or names or describes a filter that cannot be built.
     """
     sections = config.get(ROW_FILTERS)
@@ -55,12 +55,12 @@ def read_row_filters(
         raise ConfigError(f"{path}: the section [{ROW_FILTERS}] is missing. Leave it empty to accept every row.")
     inputs = FilterInputs(task, tuple(seeds), copies)
     running: list[RowFilter] = []
-    off: list[SwitchedOff] = []
+    off: list[str] = []
     for name in sections:
         bind: Binder = build_filter(sections, name, kind=ROW_FILTERS, path=path)
         made = bind(inputs)
         if isinstance(made, SwitchedOff):
-            off.append(SwitchedOff(made.reason, name))
+            off.append(f"The filter '{name}' is off: {made.reason}.")
         else:
             running.append(made)
     return Chain(running), off
@@ -76,5 +76,5 @@ def build_filter(sections: dict[str, Any], name: str, *, kind: str, path: Path |
         raise ConfigError(f"{where} '{name}' is no section (was: {sections[name]!r}). Write [{kind}.{name}] with a line @misc = \"...\".")
     made = build(sections, name, path=where)
     if not callable(made):
-        raise ConfigError(f'{where} \'{name}\' describes no filter (it made: {type(made).__name__}). Name one with a line @misc = "...".')
+        raise ConfigError(f"{where} '{name}' describes no filter (it made: {type(made).__name__}). Name one with a line @misc = \"...\".")
     return made

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, Verdict, reject
 
 DUPLICATE, SEED_COPY = "duplicate", "seed_copy"
 BUFFER = 1 << 14
 
 
-def normalise(text: str) -> str:
+def folded(text: str) -> str:
     """What counts when two texts are compared: Unicode NFKC, case folded, whitespace squeezed, no punctuation at the ends."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    if text.isascii():
+        plain = " ".join(text.lower().split())
+    else:  # folding opens some characters and composing closes them: twice is enough (Unicode 3.13, D146)
+        for _ in range(2):
+            text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
+        plain = " ".join(text.split())
     start, end = 0, len(plain)
     while start < end and _outer(plain[start]):
         start += 1
@@ -35,16 +40,19 @@ class SeenDigests:
     """A set of 64-bit digests in 8 bytes each: a small Python set that is merged into a sorted array when it is full.
 
     A million texts take 8 MB. Two different texts share a digest with a chance of n² / 2^65: 3 in 10^8 for n = 10^6.
+
+    buffer (int): Size at which the small set is merged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, buffer: int = BUFFER) -> None:
+        self._buffer = buffer
         self._recent: set[int] = set()
         self._sorted = np.empty(0, dtype=np.uint64)
 
     def add(self, value: int) -> None:
         """value (int): A digest, 0 ≤ value < 2^64."""
         self._recent.add(value)
-        if len(self._recent) >= BUFFER:
+        if len(self._recent) >= self._buffer:
             recent = np.fromiter(self._recent, dtype=np.uint64, count=len(self._recent))
             self._sorted = np.union1d(self._sorted, recent)
             self._recent.clear()
@@ -57,37 +65,41 @@ class SeenDigests:
 
 
 class ExactDuplicate:
-    """Turns away rows whose fields, normalised, equal those of a seed ("seed_copy") or of an accepted row ("duplicate").
+    """Turns away rows that say what a seed ("seed_copy") or an accepted row ("duplicate") says.
 
-    All fields of the task count, so one hypothesis may stand with two premises; labels do not, because one text under
-    two labels teaches a student nothing.
+    Texts are compared normalised. Two rows are the same when all fields of the task are, so one hypothesis may stand with
+    two premises; labels do not count, because one text under two labels teaches a student nothing. A row copies a seed
+    when its generated field does.
 
     names (Iterable[str]): The task's fields.
-    seeds (Iterable[Mapping[str, str]]): The fields of the seeds.
+    seeds (Iterable[str]): What the seeds say in the generated field.
     """
 
-    def __init__(self, names: Iterable[str], seeds: Iterable[Mapping[str, str]] = ()) -> None:
+    def __init__(self, names: Iterable[str], seeds: Iterable[str] = ()) -> None:
         self.names = tuple(names)
-        self._seeds = frozenset(self._digest(seed) for seed in seeds)
+        self._seeds = frozenset(_digest([text]) for text in seeds)
         self._rows = SeenDigests()
 
     def __call__(self, candidate: Candidate, text: str, passage: str) -> Verdict:
         """See `RowFilter`."""
-        found = self._digest(candidate.fields)
-        if found in self._seeds:
+        if _digest([text]) in self._seeds:
             return reject(SEED_COPY)
-        return reject(DUPLICATE) if found in self._rows else ACCEPT
+        return reject(DUPLICATE) if self._row(candidate) in self._rows else ACCEPT
 
     def remember(self, candidate: Candidate, text: str) -> None:
         """See `Remembers`."""
-        self._rows.add(self._digest(candidate.fields))
+        self._rows.add(self._row(candidate))
 
-    def _digest(self, fields: Mapping[str, str]) -> int:
-        parts = [normalise(fields.get(name, "")).encode() for name in self.names]
-        state = hashlib.blake2b(digest_size=8)
-        for part in parts:
-            state.update(len(part).to_bytes(8, "big") + part)
-        return int.from_bytes(state.digest(), "big")
+    def _row(self, candidate: Candidate) -> int:
+        return _digest([candidate.fields.get(name, "") for name in self.names])
+
+
+def _digest(texts: Iterable[str]) -> int:
+    state = hashlib.blake2b(digest_size=8)
+    for text in texts:
+        part = folded(text).encode("utf-8", errors="surrogatepass")
+        state.update(len(part).to_bytes(8, "big") + part)
+    return int.from_bytes(state.digest(), "big")
 
 
 def make_exact_duplicate(seeds: bool = True) -> Binder:
@@ -96,9 +108,4 @@ def make_exact_duplicate(seeds: bool = True) -> Binder:
     seeds (bool): Whether the seeds' texts count as seen.
     RETURNS (Binder): See curation/verdicts.py.
     """
-
-    def bind(inputs: FilterInputs) -> ExactDuplicate:
-        names = [spec.name for spec in inputs.task.fields]
-        return ExactDuplicate(names, (seed.fields for seed in inputs.seeds) if seeds else ())
-
-    return bind
+    return lambda inputs: ExactDuplicate([spec.name for spec in inputs.task.fields], inputs.seeds if seeds else ())

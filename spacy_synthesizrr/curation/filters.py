@@ -7,32 +7,35 @@ from collections.abc import Sequence
 from functools import partial
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.duplicates import normalise
+from spacy_synthesizrr.curation.duplicates import folded
 from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Verdict, reject
+from spacy_synthesizrr.curation.wordcount import count_words
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.metrics.lengths import count_words
 
 EMPTY, REFUSED, TOO_SHORT, TOO_LONG = "empty", "refused", "too_short", "too_long"
 
-# How English-writing teachers open a refusal. A first person alone is no refusal ("I can't recommend this enough" is a
-# review), so the verb must be one of a teacher's trade.
+# How teachers that write English open a refusal. A first person alone is no refusal ("I can't recommend this enough" is a
+# review, "I can't help but smile" another), so the verb must be one of a teacher's trade.
 _TRADE = (
-    r"(?:help|assist|comply|continue|fulfil+|do (?:that|this|so)|answer|provide|offer|write|rewrite|generate|create|produce|compose"
-    r"|summari[sz]e|paraphrase|complete (?:this|the|your))"
+    r"(?:help (?:you|with)|assist|comply|fulfil+|do (?:that|so)\b|answer (?:this|that|your)|provid(?:e|ing)|offer (?:you|a|an)"
+    r"|(?:re)?writ(?:e|ing) (?!enough)|generat(?:e|ing)|creat(?:e|ing)|produce|compose|summari[sz]e|paraphrase"
+    r"|complete (?:this|the|your) (?:request|task))"
 )
 _UNABLE = (
-    rf"(?:can ?not|can't|could not|couldn't|won't|will not|am (?:not able|unable) to|'m (?:not able|unable) to|must decline)"
-    rf"(?: to)? ?{_TRADE}?"
+    r"i(?: can ?not| can't| could not| couldn't| won't| will not|(?: am|'m) (?:not able|unable) to| (?:won't|will not) be able to"
+    r"| must decline to| (?:do not|don't) feel comfortable)"
 )
+_SORRY = r"(?:(?:i(?:'m| am) )?(?:very |so )?sorry|i apologi[sz]e|my apologies|unfortunately|i'm afraid)"
+_NOT_ABOUT = (
+    r"(?:(?:does not|doesn't) (?:relate to|contain (?:enough|any) information)|(?:is not|isn't) (?:related to|relevant|suitable|about)\b)"
+)
+_DOCUMENT = r"(?:this|the) (?:document|article|passage|text)(?: above)?"
 TYPICAL_REFUSAL = re.compile(
-    r"(?:"
     r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
     r"|i(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b"
-    rf"|(?:(?:i(?:'m| am) )?(?:very |so )?sorry|i apologi[sz]e|my apologies|unfortunately)\b[^.!?]{{0,40}}?\bi ?{_UNABLE}"
-    rf"|i ?(?:can ?not|can't|won't|will not|am (?:not able|unable) to|'m (?:not able|unable) to) {_TRADE}\b"
-    r"|(?:this|the) (?:document|article|passage|text)(?: above)? (?:does not|doesn't|cannot|can't|is not|isn't)"
-    r" (?:contain|provide|mention|relate|related|relevant|suitable|about|be used)\b"
-    r")"
+    rf"|(?:{_SORRY}\b[^.!?]{{0,40}}?\b)?{_UNABLE} {_TRADE}"
+    rf"|(?:{_SORRY}\W+(?:but )?)?{_DOCUMENT} {_NOT_ABOUT}"
+    r"|i (?:do not|don't) have (?:enough information|access to)\b"
 )
 
 
@@ -48,28 +51,28 @@ def _not_empty(candidate: Candidate, text: str, passage: str) -> Verdict:
 def make_not_refused(openings: Sequence[str] = (), typical: bool = True) -> Binder:
     """Turn away answers that decline (reason "refused").
 
-    The task's refusal marker counts when it is the whole text, or stands in it word for word in its own case. In no
-    other filter is a language assumed; here the typical openings are English, and `openings` adds those of others.
+    The task's refusal marker counts when it is the whole text, or stands in it word for word in its own case. The typical
+    openings are English; `openings` adds those of other languages.
 
     openings (Sequence[str]): Further beginnings of refusals; case, whitespace and outer punctuation do not count.
     typical (bool): Whether the typical English openings count too.
     RETURNS (Binder): See curation/verdicts.py.
     RAISES (ConfigError): When an opening has no words, because every text would begin with it.
     """
-    beginnings = tuple(normalise(opening) for opening in openings)
+    beginnings = tuple(folded(opening) for opening in openings)
     if "" in beginnings:
         raise ConfigError("NotRefused: an opening is empty, and every text begins with it. Remove it from `openings`.")
     return lambda inputs: partial(_not_refused, _marker(inputs.task.prompt.refusal_marker), beginnings, typical)
 
 
 def _marker(marker: str) -> tuple[str, re.Pattern[str]] | None:
-    return (normalise(marker), re.compile(rf"(?<!\w){re.escape(marker)}(?!\w)")) if normalise(marker) else None
+    return (folded(marker), re.compile(rf"(?<!\w){re.escape(marker)}(?!\w)")) if folded(marker) else None
 
 
 def _not_refused(
     marker: tuple[str, re.Pattern[str]] | None, beginnings: tuple[str, ...], typical: bool, /, candidate: Candidate, text: str, passage: str
 ) -> Verdict:
-    plain = normalise(text).replace("’", "'")
+    plain = folded(text).replace("’", "'")
     marked = marker is not None and (plain == marker[0] or marker[1].search(text) is not None)
     opened = plain.startswith(beginnings) or (typical and TYPICAL_REFUSAL.match(plain) is not None)
     return reject(REFUSED) if marked or opened else ACCEPT

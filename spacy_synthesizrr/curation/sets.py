@@ -53,6 +53,8 @@ def taken_away(path: Path, filters: Mapping[str, SetFilter], lookup: Lookup) -> 
         found = {candidate_id: (name, verdict) for candidate_id, verdict in judge(Rows(path, gone), lookup) if not verdict.accepted}
         unknown = found.keys() - {row.id for row in Rows(path, gone) if row.id in found}
         if unknown:
-            raise ConfigError(f"The set filter '{name}' judged {len(unknown)} candidates that are not in the set, such as {sorted(unknown)[0]}.")
+            raise ConfigError(
+                f"The set filter '{name}' judged {len(unknown)} candidates that are not in the set, such as {sorted(unknown)[0]}."
+            )
         gone = gone | found
     return gone

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from spacy_synthesizrr.candidates import Candidate, Seed
+from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.taskfile import TaskSpec
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ class FilterInputs:
     """What a row filter can only learn from the run.
 
     task (TaskSpec): Fields, refusal marker, length limits.
-    seeds (Tuple[Seed, ...]): All seeds of the run.
+    seeds (Tuple[str, ...]): What the seeds say in the generated field.
     copies (bool): Whether the teacher only copies from its passage, as the extractive one does.
     """
 
     task: TaskSpec
-    seeds: tuple[Seed, ...] = ()
+    seeds: tuple[str, ...] = ()
     copies: bool = False
 
 
@@ -93,14 +93,9 @@ class SwitchedOff:
     """A filter that does not run, and why.
 
     reason (str): Completes the sentence "The filter … is off: ".
-    name (str): Its section in the config; filled in by the reader.
     """
 
     reason: str
-    name: str = ""
-
-    def __str__(self) -> str:
-        return f"The filter '{self.name}' is off: {self.reason}."
 
 
 Binder: TypeAlias = Callable[[FilterInputs], RowFilter | SwitchedOff]

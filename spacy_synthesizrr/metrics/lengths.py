@@ -7,22 +7,13 @@ median and quantiles are exact all the same.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-# Scripts written without blanks: one character counts as one word (kana, Han, Thai, Lao, Khmer, Burmese).
-_WORD = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-    r"|[^\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
+from spacy_synthesizrr.curation.wordcount import count_words
+
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 Spread = dict[str, float]
-
-
-def count_words(text: str) -> int:
-    """RETURNS (int): Pieces between whitespace; in scripts that are written without blanks, characters."""
-    return sum(1 for _ in _WORD.finditer(text))
 
 
 def spread(values: Iterable[int]) -> Spread:
@@ -84,9 +75,8 @@ def _quantile(ordered: list[tuple[int, int]], n: int, share: float) -> float:
 
 def _value_at(ordered: list[tuple[int, int]], place: int) -> int:
     """The value at a place, counted from 0, of all values in order."""
-    seen = 0
     for value, count in ordered:
-        seen += count
-        if place < seen:
-            break
-    return value
+        if place < count:
+            return value
+        place -= count
+    raise IndexError(place)

@@ -18,12 +18,12 @@ _WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\s\u0e00-\u0e7f
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？][」』”’）]*")
 
 
-def approximate_tokens(text: str) -> int:
+def count_tokens(text: str) -> int:
     """Estimate how many tokens a teacher sees: 1.3 per word, rounded up. An estimate, not a tokenizer's count."""
     return math.ceil(TOKENS_PER_WORD * sum(1 for _ in _WORD.finditer(text)))
 
 
-def cut_context(text: str, max_tokens: int, count: Count = approximate_tokens) -> str:
+def cut_context(text: str, max_tokens: int, count: Count = count_tokens) -> str:
     """Cut a text to a number of tokens: after the last sentence that fits, else after the last word, else within a word.
 
     max_tokens (int): Most tokens of the result.

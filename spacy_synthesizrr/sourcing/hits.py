@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -54,41 +54,53 @@ def find_hits(
     vectors: np.ndarray | None = None,
     mode: Literal["vector", "keyword", "hybrid"] = "vector",
 ) -> Hits:
-    """Search for every seed text.
+    """Search for every seed text, some at a time.
 
     texts (Sequence[str]): What to search for.
     k (int): Hits kept per text.
     vectors (np.ndarray): The texts' vectors, shape (texts, dimensions).
     """
-    blocks = list(_blocks(texts, store, k=k, vectors=vectors, mode=mode))
-    names = np.concatenate([block[0] for block in blocks]) if blocks else np.array([], dtype="S1")
-    ids, passage = np.unique(names, return_inverse=True)
-    del names
-    columns = [np.concatenate([block[i] for block in blocks]) if blocks else np.array([], dtype=kind) for i, kind in ((1, "i4"), (2, "i4"), (3, "f4"))]
-    return Hits(ids, columns[0], passage.astype(np.int32), columns[1], columns[2])
-
-
-Block = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-def _blocks(
-    texts: Sequence[str], store: Store, *, k: int, vectors: np.ndarray | None, mode: Literal["vector", "keyword", "hybrid"]
-) -> Iterator[Block]:
     from spacy_synthesizrr.stores.base import Query
 
+    table = _Table(len(texts) * k)
     for start in progress(range(0, len(texts), QUERIES), "Searching", unit="blocks of seeds"):
         block = range(start, min(start + QUERIES, len(texts)))
         queries = [Query(texts[i], None if vectors is None else vectors[i]) for i in block]
-        found = store.search(queries, k, mode=mode)
-        flat = [(i, hit) for i, hits in zip(block, found, strict=True) for hit in hits]
-        if flat:
-            yield _columns(flat)
+        for i, found in zip(block, store.search(queries, k, mode=mode), strict=True):
+            table.add(i, found)
+    return table.finish()
 
 
-def _columns(flat: Sequence[tuple[int, Hit]]) -> Block:
-    return (
-        np.array([hit.passage_id.encode() for _, hit in flat]),
-        np.array([i for i, _ in flat], dtype=np.int32),
-        np.array([hit.rank for _, hit in flat], dtype=np.int32),
-        np.array([hit.similarity for _, hit in flat], dtype=np.float32),
-    )
+class _Table:
+    """Columns that are filled in place, so that nothing is held twice."""
+
+    def __init__(self, size: int) -> None:
+        self.names = np.zeros(size, dtype="S36")
+        self.seed, self.rank = np.zeros(size, dtype=np.int32), np.zeros(size, dtype=np.int32)
+        self.similarity = np.zeros(size, dtype=np.float32)
+        self.end = 0
+
+    def add(self, seed: int, found: Sequence[Hit]) -> None:
+        """Write the hits of one seed."""
+        if not found:
+            return
+        rows = slice(self.end, self.end + len(found))
+        names = np.array([hit.passage_id.encode() for hit in found])
+        if names.dtype.itemsize > self.names.dtype.itemsize:
+            self.names = self.names.astype(names.dtype)
+        self.names[rows], self.seed[rows] = names, seed
+        self.rank[rows] = [hit.rank for hit in found]
+        self.similarity[rows] = [hit.similarity for hit in found]
+        self.end = rows.stop
+
+    def finish(self) -> Hits:
+        """Number the passages in the order of their ids; the names of single hits are let go."""
+        names = self.names[: self.end]
+        order = np.argsort(names, kind="stable")
+        names = names[order]
+        self.names = names[:0]
+        fresh = np.ones(len(names), dtype=bool)
+        fresh[1:] = names[1:] != names[:-1]
+        passage = np.empty(len(names), dtype=np.int32)
+        passage[order] = np.cumsum(fresh) - 1
+        return Hits(names[fresh], self.seed[: self.end], passage, self.rank[: self.end], self.similarity[: self.end])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,7 +59,9 @@ def group_seeds(seeds: Iterable[Seed], *, task: TaskSpec, settings: PlanSettings
     missing = [label for label in task.labels if label not in seen]
     if missing:
         raise PlanError(
-            f"No seed for label '{missing[0]}'" + (f" and {len(missing) - 1} more" if len(missing) > 1 else "") + ": nothing can be planned for it. "
+            f"No seed for label '{missing[0]}'"
+            + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")
+            + ": nothing can be planned for it. "
             "Add a seed, drop the label from the task file, or remove `seeds` there so that the label descriptions are the queries."
         )
     limit = seed_limit(settings, task)
@@ -71,19 +73,5 @@ def group_seeds(seeds: Iterable[Seed], *, task: TaskSpec, settings: PlanSettings
         chosen.extend(members)
     chosen.sort(key=lambda item: item.id)
     keys = tuple(sorted(groups))
-    group = np.array([keys.index(label_key(item.labels)) for item in chosen], dtype=np.int32)
-    return SeedSet(tuple(chosen), keys, group, sum(map(len, groups.values())) - len(chosen))
-
-
-def without(seeds: Iterable[Seed], is_gold: Callable[[Seed], bool]) -> tuple[list[Seed], list[Seed]]:
-    """RETURNS (Tuple[List[Seed], List[Seed]]): The seeds that stay, and those that equal a gold text."""
-    kept: list[Seed] = []
-    dropped: list[Seed] = []
-    for item in seeds:
-        (dropped if is_gold(item) else kept).append(item)
-    return kept, dropped
-
-
-def per_key(seed_set: SeedSet, values: np.ndarray) -> Mapping[str, int]:
-    """RETURNS (Mapping[str, int]): Counts by label set, given one count per set."""
-    return {key: int(value) for key, value in zip(seed_set.keys, values, strict=True)}
+    column = np.array([keys.index(label_key(item.labels)) for item in chosen], dtype=np.int32)
+    return SeedSet(tuple(chosen), keys, column, sum(map(len, groups.values())) - len(chosen))

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from spacy_synthesizrr.configs import Settings
 
 FEWGEN, RETRICL = "fewgen", "retricl"
+COPY = 0.9  # cosine above which SynthesizRR takes a passage for a copy of the query
 Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen"]
 Arm = Literal["seed-only", "gold", "retrieve-only", "random", "fewgen"]
 
@@ -51,7 +52,9 @@ class Window(Settings):
         if self.low >= self.high:
             raise ValueError(f"low must be smaller than high (low = {self.low}, high = {self.high})")
         if self.kind == "quantile" and not 0 <= self.low < self.high <= 1:
-            raise ValueError(f"quantiles lie between 0 and 1 (low = {self.low}, high = {self.high}); for similarities set kind = \"absolute\"")
+            raise ValueError(
+                f'quantiles lie between 0 and 1 (low = {self.low}, high = {self.high}); for similarities set kind = "absolute"'
+            )
         return self
 
 
@@ -95,11 +98,18 @@ class LeakGate(Settings):
 
     ngram (int): Words that a passage and a gold text must share in a row.
     similarity (float): Passages closer than this to a gold text; "window" takes the upper edge of the input window, null
-        switches this check off.
+        switches this check off. A quantile edge says how close passages usually are and not what a copy is: where it lies
+        below 0.9, the similarity that SynthesizRR takes for a copy, 0.9 holds.
     """
 
-    ngram: int = Field(8, ge=1)
+    ngram: int = Field(8, ge=2)
     similarity: float | Literal["window"] | None = "window"
+
+    def threshold(self, window: Window, upper_edge: float) -> float | None:
+        """RETURNS (float): The similarity above which a passage is a leak, given the input window and its upper edge."""
+        if self.similarity != "window":
+            return self.similarity
+        return upper_edge if window.kind == "absolute" else max(upper_edge, COPY)
 
 
 class Controls(Settings):
@@ -169,7 +179,9 @@ class PlanSettings(Settings):
             if high > self.hits and self.mode != FEWGEN:
                 raise ValueError(f"{name} {low}-{high} need at least {high} hits (hits = {self.hits})")
         if self.mode == RETRICL and self.input_ranks[0] <= self.pair_ranks[1]:
-            raise ValueError(f"ranks must start after pair_ranks, whose passages are never inputs (ranks {self.input_ranks}, pair_ranks {self.pair_ranks})")
+            raise ValueError(
+                f"ranks must start after pair_ranks, which are never inputs (ranks {self.input_ranks}, pair_ranks {self.pair_ranks})"
+            )
         return self
 
     @property

@@ -37,7 +37,7 @@ class Choices:
     store: str = "memory"
     teacher: str = "extractive"
     student: str = "bow"
-    per_label: int = 60
+    per_label: int = 50
     seed: int = 0
     lang: str = "en"
     gpu_id: int = -1
@@ -62,7 +62,7 @@ def run(wanted: Choices) -> bool:
     """
     folder = run_folder(wanted.run)
     if wanted.per_label < 1:
-        raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 60")
+        raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 50")
     _check_language(wanted.lang)
     task = read_task(Path(wanted.task))
     identity = {"task": _relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}

@@ -105,7 +105,7 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> 
         accepted = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, accept=accept, per_label=per_label, watch=watch)
     if arm.name != "main":
         write_json(status, {"v": 1, "run": True})
-    return {"accepted": accepted, "switched_off": switched_off}
+    return {"accepted": accepted, "switched_off": switched_off, "copies": copies}
 
 
 def _not_run(arm: Arm, status: Path) -> dict[str, Any]:

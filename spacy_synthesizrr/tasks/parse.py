@@ -20,12 +20,19 @@ KEPT_REFUSAL = 500  # characters of a refused answer that stay in its event, for
 QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "»": "«", "‘": "’", "`": "`"}
 _PREAMBLE = re.compile(r"^(?:sure|certainly|of course|okay|here is|here's|here’s|here are)\b[^\n]{0,150}:\s*\n+", re.IGNORECASE)
 # Reviews do begin with "I cannot believe" and "I'm sorry I bought this": only what a model says of its own work counts.
+_UNABLE = (
+    r"i (?:cannot|can ?not|can['’]t|could not|couldn['’]t|won['’]t|will not|am unable to|am not able to)"
+    r"|i['’]m (?:unable|not able) to"
+)
+_WORK = (
+    r"answer|assist|complete|comply|continue|create|do (?:this|that|so|it)|fulfil\w*|generate|give|help|make|produce|provide|rewrite"
+    r"|summari[sz]e|write"
+)
 _REFUSAL = re.compile(
     r"^(?:as an ai\b|as a (?:large )?language model\b"
-    r"|(?:i['’]?m|i am) (?:very |so )?sorry[,.;:!]?\s*(?:$|but (?:i|as|there)\b|i (?:can|am unable|won)|as an ai)"
-    r"|(?:i apologi[sz]e|sorry|unfortunately)[,;]? (?:but )?(?:i (?:can|am unable|won|do not|don)|i['’]m (?:unable|not able)|as an ai)"
-    r"|(?:i cannot|i can ?not|i can['’]t|i could not|i couldn['’]t|i won['’]t|i will not|i am unable to|i['’]m unable to|i am not able to|i['’]m not able to)"
-    r"\s*(?:[.!,;]|$|(?:\w+ ){0,1}(?:answer|assist|complete|comply|continue|create|do (?:this|that|so|it)\b|fulfil|generate|give|help|make|produce|provide|rewrite|summari[sz]e|write)))",
+    r"|(?:i['’]?m|i am) (?:very |so )?sorry[,.;:!]?\s*(?:$|but (?:i|as|there)\b|as an ai|" + _UNABLE + r")"
+    r"|(?:i apologi[sz]e|sorry|unfortunately)[,;]? (?:but )?(?:as an ai|" + _UNABLE + r"|i do not have|i don['’]t have)"
+    r"|(?:" + _UNABLE + r")\s*(?:[.!,;]|$|(?:\w+ )?(?:" + _WORK + r")\b))",
     re.IGNORECASE,
 )
 
@@ -101,7 +108,7 @@ def unwrap(text: str, words: PromptWords) -> tuple[str, list[str], int]:
             _record(repaired, "run_on", "")
             dropped += more
         text = first.strip()
-        if bare := _unquote(text):
+        if (bare := _unquote(text)) is not None:
             text = _record(repaired, "unquoted", bare)
     return text, repaired, dropped
 
@@ -126,13 +133,13 @@ def _first_piece(text: str, words: PromptWords) -> tuple[str, bool, int]:
     return (found[0] if found else ""), len(pieces) > 1 and not pieces[0].strip(), max(len(found) - 1, 0)
 
 
-def _unquote(text: str) -> str:
-    """The text inside one pair of wrapping quotes; empty when there is none (`"a" and "b"` is not wrapped)."""
+def _unquote(text: str) -> str | None:
+    """The text inside one pair of wrapping quotes; None when there is none (`"a" and "b"` is not wrapped)."""
     if len(text) < 2 or QUOTES.get(text[0]) != text[-1]:
-        return ""
+        return None
     inner = text[1:-1]
     # An apostrophe inside single quotes says nothing; any other closing mark inside means two quotations.
-    return "" if text[-1] in inner and text[-1] not in "'’" else inner.strip()
+    return None if text[-1] in inner and text[-1] not in "'’" else inner.strip()
 
 
 def apply_answer(candidate: Candidate, answer: object, *, words: PromptWords, carried: Mapping[str, str]) -> Candidate:

@@ -17,7 +17,7 @@ import jinja2.sandbox
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.errors import ConfigError, choices
 from spacy_synthesizrr.prompts import Prompt
-from spacy_synthesizrr.sentences import cut_passage
+from spacy_synthesizrr.sourcing.context import cut_context
 from spacy_synthesizrr.tasks.words import PLACEHOLDER, LabelWords, PromptWords, join_phrases
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,9 +53,10 @@ def compile_template(text: str, *, name: str, needs: Sequence[str] = ()) -> jinj
         used = jinja2.meta.find_undeclared_variables(environment.parse(text))
         template = environment.from_string(text)
     except jinja2.TemplateSyntaxError as error:
-        raise ConfigError(f"Template '{name}', line {error.lineno}: {_one_line(error)} Correct it, or leave `template` out to use ours.") from error
+        raise ConfigError(f"Template '{name}', line {error.lineno}: {_one_line(error)} Correct it, or leave `template` out.") from error
     for variable in sorted(used - set(VARIABLES) - set(environment.globals)):
-        raise ConfigError(f"Template '{name}', line {_line_of(text, variable)}: unknown variable '{variable}'. {choices(variable, VARIABLES)}")
+        where = f"line {_line_of(text, variable)}"
+        raise ConfigError(f"Template '{name}', {where}: unknown variable '{variable}'. {choices(variable, VARIABLES)}")
     for variable in needs:
         if variable not in used:
             raise ConfigError(f"Template '{name}' never shows the variable '{variable}'. Put {{{{ {variable} }}}} where it belongs.")
@@ -107,7 +108,7 @@ def render_prompt(
         "refusal_marker": words.refusal_marker,
         "verbalization": verbalization,
     }
-    passage = cut_passage(passage, words.max_context)
+    passage = cut_context(passage, words.max_context)
     asked = {"passage": passage, "fields": _shown(fields or {}, words)}
     shown = [_shot(shot, words) for shot in shots]
     text = template.render({**values, **asked, "shots": shown}).strip()
@@ -124,7 +125,7 @@ def _shown(fields: Mapping[str, str], words: PromptWords) -> list[dict[str, str]
 
 
 def _shot(shot: Mapping[str, Any], words: PromptWords) -> dict[str, Any]:
-    document = "" if words.mode == "non-retricl" else cut_passage(str(shot.get("document") or ""), words.max_context)
+    document = "" if words.mode == "non-retricl" else cut_context(str(shot.get("document") or ""), words.max_context)
     return {"document": document, "text": str(shot["text"]), "fields": _shown(shot.get("fields") or {}, words)}
 
 

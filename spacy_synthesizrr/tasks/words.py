@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from spacy_synthesizrr.errors import ConfigError, choices
@@ -38,7 +39,7 @@ class PromptWords:
     field (str): Name of the field that the teacher writes.
     carried (Mapping[str, str]): Header of each field that is shown but not written.
     mode (str): "zero-shot" leaves shots out, "retricl" shows passage → text, "non-retricl" shows texts only.
-    max_context (int): Longest passage, in words; it is cut at a sentence.
+    max_context (int): Longest passage, in tokens as the plan estimates them; it is cut at a sentence.
     chat_turns (bool): Shots as turns of user and assistant instead of one message.
     """
 
@@ -49,7 +50,7 @@ class PromptWords:
     refusal_marker: str = ""
     max_words: int = 120
     field: str = "text"
-    carried: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, str] = dataclasses.field(default_factory=dict)
     mode: str = "zero-shot"
     max_context: int = 400
     chat_turns: bool = False
@@ -67,7 +68,8 @@ def read_labels(value: Mapping[str, Any] | Sequence[Any] | str | None) -> dict[s
         return {}
     if isinstance(value, str):
         value = [name.strip() for name in value.split(",") if name.strip()]
-    rows = [_label_row(name, about) for name, about in value.items()] if isinstance(value, Mapping) else [_label_row(item, None) for item in value]
+    pairs = value.items() if isinstance(value, Mapping) else ((item, None) for item in value)
+    rows = [_label_row(name, about) for name, about in pairs]
     found: dict[str, LabelWords] = {}
     for name, words in rows:
         if not name.strip():
@@ -83,7 +85,9 @@ def _label_row(item: Any, about: Any) -> tuple[str, LabelWords]:
     row.update({"verbalization": about} if isinstance(about, str) else dict(about or {}))
     unknown = [key for key in row if key not in LABEL_KEYS]
     if unknown:
-        raise ConfigError(f"[task.labels] has the unknown key '{unknown[0]}' (label {row.get('name')!r}). {choices(unknown[0], LABEL_KEYS)}")
+        raise ConfigError(
+            f"[task.labels] has the unknown key '{unknown[0]}' (label {row.get('name')!r}). {choices(unknown[0], LABEL_KEYS)}"
+        )
     name = str(row.get("name", ""))
     return name, LabelWords(str(row.get("verbalization") or f"about {name}"), str(row.get("definition") or ""))
 

@@ -1,0 +1,85 @@
+"""What turns texts into vectors, and how a stored one is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from spacy_synthesizrr.errors import StoreError
+from spacy_synthesizrr.jsonl import read_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EMBEDDER_FILE = "embedder.json"
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose dot product is the cosine similarity."""
+
+    @property
+    def recipe(self) -> str:
+        """RETURNS (str): Name and parameters; known before the fit."""
+
+    @property
+    def id(self) -> str:
+        """RETURNS (str): Name, parameters and a fingerprint of the fit: equal ids mean equal vectors."""
+
+    @property
+    def dimensions(self) -> int:
+        """RETURNS (int): Numbers in a vector; may be smaller than asked for on a tiny corpus."""
+
+    @property
+    def normalised(self) -> bool:
+        """RETURNS (bool): Whether vectors have length 1 (or 0, for a text without a known word)."""
+
+    def fit(self, texts: Iterable[str], *, seed: int) -> None:
+        """Learn from texts; a pretrained embedder does nothing and leaves the texts unread."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """RETURNS (ndarray): Vectors, shape (len(texts), dimensions). A text's vector does not depend on the others."""
+
+    def save(self, folder: Path) -> None:
+        """Write `embedder.json`, which names the registered function in "factory", and whatever else `load` needs."""
+
+    def load(self, folder: Path) -> Embedder:
+        """RETURNS (Embedder): The embedder that `save` wrote there."""
+
+
+def load_embedder(folder: Path) -> Embedder:
+    """Load a stored embedder by the registered function that its file names.
+
+    folder (Path): What `Embedder.save` filled.
+    RAISES (StoreError): When the file is not whole or its function is not installed.
+    """
+    from spacy.util import registry
+
+    about = read_json(folder / EMBEDDER_FILE, cure="Delete the index and run the step 'index' again.")
+    try:
+        make = registry.misc.get(about["factory"])
+        fresh: Embedder = make(**about["parameters"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"The embedder of this index cannot be made from {folder / EMBEDDER_FILE} ({' '.join(str(error).split())}). "
+            "Install the package that registers it, or delete the index and run the step 'index' again."
+        ) from error
+    return fresh.load(folder)
+
+
+def unit_rows(vectors: Any) -> NDArray[np.float32]:
+    """Bring rows to length 1; zero rows stay zero, so that their similarity to everything is 0 and never NaN.
+
+    vectors (ndarray): Shape (rows, dimensions).
+    RAISES (StoreError): When a number is not finite.
+    """
+    rows = np.ascontiguousarray(vectors, dtype=np.float32)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    if not np.isfinite(lengths).all():
+        row = int(np.flatnonzero(~np.isfinite(lengths))[0])
+        raise StoreError(f"The vector in row {row} holds NaN or infinity. Check the embedder or the column that brings the vectors.")
+    lengths[lengths == 0] = 1.0
+    unit: NDArray[np.float32] = (rows / lengths[:, None]).astype(np.float32)
+    return unit

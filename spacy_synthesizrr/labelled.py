@@ -1,0 +1,127 @@
+"""Labelled rows: seeds, dev, test and gold train rows as the task file describes them, checked row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from spacy_synthesizrr.candidates import Seed, label_key
+from spacy_synthesizrr.curation.ngrams import normalise
+from spacy_synthesizrr.errors import InputError, TaskFileError, choices
+from spacy_synthesizrr.tables import BadRow, read_table, text_fault
+from spacy_synthesizrr.taskfile import RowsSpec, TaskSpec
+
+Kind = Literal["seeds", "dev", "test", "train"]
+SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class LabelledRow:
+    """A row with its labels.
+
+    fields (Mapping[str, str]): All text fields of the task by name, without blanks around them.
+    labels (Tuple[str, ...]): In the order of the task file; one in an exclusive task, in others any number, even none.
+    line (int): Line of the file (Parquet: row), from 1.
+    """
+
+    fields: Mapping[str, str]
+    labels: tuple[str, ...]
+    line: int
+
+
+def read_rows(task: TaskSpec, kind: Kind) -> Iterator[LabelledRow]:
+    """Stream labelled rows of a task.
+
+    task (TaskSpec): Names the file, its columns and the labels.
+    kind (str): "seeds", "dev", "test" or "train".
+    YIELDS (LabelledRow): In the order of the file.
+    RAISES (TaskFileError): When the task file names no such file.
+    RAISES (InputError): For the first row that is not right: file, line, value, valid labels.
+    """
+    path, spec = rows_file(task, kind)
+    columns = {field.name: spec.fields.get(field.name, field.name) for field in task.fields}
+    for line, row in read_table(path, columns=dict.fromkeys((*columns.values(), spec.label))):
+        fields = {}
+        for name, column in columns.items():
+            if fault := text_fault(row[column], column):
+                raise BadRow(line, *fault).error(path)
+            fields[name] = row[column].strip()
+        yield LabelledRow(fields, _labels(task, row[spec.label], path=path, line=line), line)
+
+
+def rows_file(task: TaskSpec, kind: Kind) -> tuple[Path, RowsSpec]:
+    """RETURNS (Tuple[Path, RowsSpec]): Where the rows of a kind lie and how they are laid out."""
+    path, spec = task.file(kind), getattr(task, kind)
+    if path is None:
+        raise TaskFileError(f"The task file names no {kind} file.", path=task.path, cure=f"Add `{kind}:` with a `path:` to it.")
+    return path, spec
+
+
+def label_names(value: Any) -> list[str] | None:
+    """The labels that a cell holds, as they stand there.
+
+    value (Any): A text, perhaps with several labels between '|', a whole number, or a list of these.
+    RETURNS (List[str] | None): Without blanks around them, each once; None when the cell holds something else.
+    """
+    parts = value if isinstance(value, list) else value.split(SEPARATOR) if isinstance(value, str) else [value]
+    if any(isinstance(part, bool) or not isinstance(part, (str, int)) for part in parts):
+        return None
+    return [name for name in dict.fromkeys(str(part).strip() for part in parts) if name]
+
+
+def _labels(task: TaskSpec, value: Any, *, path: Path, line: int) -> tuple[str, ...]:
+    # a label may hold the separator itself
+    whole = isinstance(value, str) and value.strip() in task.labels
+    names = [value.strip()] if whole else label_names(value)
+    if names is None:
+        cure = f"{choices(value, task.labels)} Give a label, or a list of labels."
+        raise InputError(f"This is not a label: {value!r}.", path=path, line=line, cure=cure)
+    for name in names:
+        if name not in task.labels:
+            cure = f"{choices(name, task.labels)} Correct the row, or add the label to the task file."
+            raise InputError(f"The label '{name}' is not in the task file.", path=path, line=line, cure=cure)
+    if task.exclusive and len(names) != 1:
+        shown = f"{len(names)} labels ({', '.join(names)})" if names else "no label"
+        cure = f"{choices('', task.labels)} Give one, or set `exclusive: false` in the task file."
+        raise InputError(f"This row has {shown}, and the labels of this task exclude each other.", path=path, line=line, cure=cure)
+    return tuple(name for name in task.labels if name in names)
+
+
+def read_seeds(task: TaskSpec) -> list[Seed]:
+    """The seeds of a task: its gold rows, or one seed per label made of the label's description.
+
+    RETURNS (List[Seed]): In the order of the file, a text that stands there twice once (in a task whose labels do not exclude
+        each other with the labels of both rows); without a seeds file one per label, of origin "description".
+    RAISES (InputError): For a row that is not right, one text under two labels that exclude each other, or a label without a seed.
+    """
+    if task.seeds is None:
+        return [Seed.make([label], {task.generated.name: task.label_text(label)}, "description") for label in task.labels]
+    path, _ = rows_file(task, "seeds")
+    rows: dict[tuple[str, ...], LabelledRow] = {}
+    for row in read_rows(task, "seeds"):
+        if not row.labels:
+            raise InputError(
+                "This seed has no label.", path=path, line=row.line, cure=f"{choices('', task.labels)} Give one or remove the row."
+            )
+        key = tuple(normalise(text) for text in row.fields.values())
+        rows[key] = _merge(task, rows[key], row, path) if key in rows else row
+    there = {label for row in rows.values() for label in row.labels}
+    for label in task.labels:
+        if label not in there:
+            raise InputError(
+                f"The label '{label}' has no seed ({len(rows)} seeds, of: {', '.join(sorted(there))}).",
+                path=path, cure="Add one, or take `seeds:` out of the task file: then the labels' descriptions are the seeds.",
+            )  # fmt: skip
+    return [Seed.make(row.labels, row.fields) for row in rows.values()]
+
+
+def _merge(task: TaskSpec, old: LabelledRow, new: LabelledRow, path: Path) -> LabelledRow:
+    if task.exclusive and old.labels != new.labels:
+        raise InputError(
+            f"This text is '{label_key(new.labels)}' here and '{label_key(old.labels)}' in line {old.line}.",
+            path=path, line=new.line, cure="These labels exclude each other: remove one of the two rows.",
+        )  # fmt: skip
+    both = tuple(label for label in task.labels if label in (*old.labels, *new.labels))
+    return LabelledRow(old.fields, both, old.line)

@@ -1,0 +1,163 @@
+"""Gathers what the steps of a run wrote down into one document: the numbers of the report, and its numbers.json.
+
+A part whose step has not been run is None, and the page says so; nothing is made up. No text of a passage, seed or row
+gets in: those are looked up for the page's sample alone.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from spacy_synthesizrr.candidates import ROW_VERSION
+from spacy_synthesizrr.jsonl import read_json, read_jsonl
+from spacy_synthesizrr.receipts import STEPS, RunFolder, versions
+from spacy_synthesizrr.report.findings import MAIN, Finding, Standing, comparisons, remarks
+from spacy_synthesizrr.steps.context import KINDS, Context
+
+LEAKS_SHOWN = 20
+SETTINGS = ("per_label", "seed", "lang", "gpu_id")
+
+
+def collect(ctx: Context) -> dict[str, Any]:
+    """Read the results of every step of a run.
+
+    RETURNS (dict): Plain JSON; see the keys below.
+    """
+    files = {name: _read(ctx.folder, f"{name}.json") for name in ("index", "plan", "funnel", "metrics", "export", "student", "evaluation")}
+    receipts = {step: _read(ctx.folder, f"receipts/{step}.json") or {} for step in STEPS}
+    asked = _asked(ctx, files["index"], receipts)
+    standings = read_standings(files["export"], files["student"], files["evaluation"])
+    metric = (files["evaluation"] or files["student"] or {}).get("metric", "accuracy")
+    rows = {split: ((files["export"] or {}).get(split) or {}).get("rows", 0) for split in ("dev", "test")}
+    found = [*comparisons(standings, metric=metric, rows=rows), *remarks(asked, files["funnel"])]
+    return {
+        "v": ROW_VERSION,
+        "run": ctx.folder.path.name,
+        "asked": asked,
+        "findings": [{"tone": finding.tone, "text": finding.text} for finding in _in_order(found)],
+        "metric": metric,
+        "arms": [standing.to_dict() for standing in standings],
+        "evaluation": _evaluation(files["evaluation"], tuple(ctx.task.labels), exclusive=ctx.task.exclusive),
+        "funnel": files["funnel"],
+        "switched_off": _main_counts(receipts).get("switched_off", []),
+        "plan": files["plan"],
+        "leaks": _leaks(ctx.folder, files["plan"]),
+        "measures": files["metrics"],
+        "versions": versions(),
+        "files": {**ctx.inputs["files"], **{f"config: {kind}": about for kind, about in ctx.inputs["configs"].items()}},
+        "keys": {step: receipt["key"] for step, receipt in receipts.items() if receipt.get("key")},
+        "reproduce": reproduce(ctx),
+    }
+
+
+def _read(folder: RunFolder, name: str) -> dict[str, Any] | None:
+    path = folder.file(name)
+    return read_json(path) if path.is_file() else None
+
+
+def _main_counts(receipts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the receipt of `synthesize` says about the main arm."""
+    return receipts["synthesize"].get("counts", {}).get(MAIN, {})
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Bad news first, and otherwise as they come."""
+    return sorted(findings, key=lambda finding: finding.tone != "bad")
+
+
+def _asked(ctx: Context, index: Mapping[str, Any] | None, receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    task, identity = ctx.task, ctx.inputs["identity"]
+    index = index or {}
+    return {
+        "task": task.name,
+        "task_file": identity["task"],
+        "labels": list(task.labels),
+        "exclusive": task.exclusive,
+        **{kind: identity.get(kind, ctx.inputs.get(kind, "")) for kind in KINDS},
+        **{name: ctx.settings[name] for name in SETTINGS},
+        "mode": receipts["plan"].get("counts", {}).get("mode"),
+        "copies": _main_counts(receipts).get("copies"),
+        "documents": index.get("documents"),
+        "passages": index.get("passages"),
+        "embedder": index.get("embedder", {}).get("id"),
+    }
+
+
+def read_standings(
+    exported: Mapping[str, Any] | None, trained: Mapping[str, Any] | None, evaluation: Mapping[str, Any] | None
+) -> list[Standing]:
+    """How each arm did, from the latest of export.json, student.json and evaluation.json that is there.
+
+    RETURNS (List[Standing]): The main arm first; empty before `export`.
+    """
+    dev = {arm["name"]: [seed["dev"] for seed in arm["seeds"] if seed["dev"] is not None] for arm in (trained or {}).get("arms", ())}
+    standings = []
+    for arm in (evaluation or trained or exported or {}).get("arms", ()):
+        ran = not arm["why"]
+        standings.append(
+            Standing(
+                arm["name"],
+                rows=arm["rows"] if ran else None,
+                steps=arm.get("steps") if ran else None,
+                dev=dev.get(arm["name"], ()),
+                test=(arm.get("test") or {}).get("seeds", ()) if evaluation else (),
+                why=arm["why"],
+            )
+        )
+    return standings
+
+
+def _evaluation(evaluation: Mapping[str, Any] | None, labels: Sequence[str], *, exclusive: bool) -> dict[str, Any] | None:
+    """The main arm in detail: mean scores per label over training seeds, and the confusions of the chosen student."""
+    if evaluation is None:
+        return None
+    main: Mapping[str, Any] = next((arm for arm in evaluation["arms"] if arm["name"] == MAIN), {})
+    chosen = evaluation["chosen"] or {}
+    return {
+        "rows": evaluation["rows"],
+        "why": evaluation["why"],
+        "per_label": main.get("per_label", {}),
+        "majority": evaluation["baselines"].get("majority"),
+        "copies": evaluation["copies"],
+        "seed": chosen.get("seed"),
+        "confusion": _confusion(chosen["confusion"], labels if exclusive else ()) if chosen else None,
+    }
+
+
+def _confusion(cells: Iterable[Mapping[str, Any]], labels: Sequence[str]) -> dict[str, Any]:
+    """The cells that are not empty, and all labels or label sets that occur: those of the task first, in its order."""
+    cells = list(cells)
+    seen = dict.fromkeys(cell[side] for cell in cells for side in ("gold", "predicted"))
+    return {"labels": [*labels, *(name for name in seen if name not in labels)], "cells": cells}
+
+
+def matrix(confusion: Mapping[str, Any]) -> list[list[int]]:
+    """RETURNS (List[List[int]]): All counts, gold labels in rows, in the order of the confusion's labels."""
+    place = {name: number for number, name in enumerate(confusion["labels"])}
+    counts = [[0] * len(place) for _ in place]
+    for cell in confusion["cells"]:
+        counts[place[cell["gold"]]][place[cell["predicted"]]] += cell["count"]
+    return counts
+
+
+def _leaks(folder: RunFolder, plan: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Counts, and the first ones by their ids and places."""
+    if plan is None:
+        return None
+    path = folder.file("leaks.jsonl")
+    return {"counts": plan["leaks"]["counts"], "head": list(islice(read_jsonl(path, dict), LEAKS_SHOWN)) if path.is_file() else []}
+
+
+def reproduce(ctx: Context) -> str:
+    """RETURNS (str): The command that makes this run again from the project folder."""
+    identity = ctx.inputs["identity"]
+    chosen = {
+        "task": identity["task"],
+        "run": ctx.inputs.get("run", ctx.folder.path.name),
+        **{kind: identity.get(kind, ctx.inputs.get(kind, "")) for kind in KINDS},
+        **{name: ctx.settings[name] for name in SETTINGS},
+    }
+    return " ".join(["python -m spacy project run all .", *(f"--vars.{name} {shlex.quote(str(value))}" for name, value in chosen.items())])

@@ -1,0 +1,136 @@
+"""The tables about the synthetic rows: where they come from, what was turned away, what they are like."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from spacy_synthesizrr.report.findings import MAIN
+from spacy_synthesizrr.report.view import Cell, Table, decimals, plain
+
+HYPHEN = "\N{NON-BREAKING HYPHEN}"
+MEASURES = {**{f"distinct_{n}": f"distinct{HYPHEN}{n}" for n in (1, 2, 3)}, "compression_ratio": "compression ratio"}
+FUNNEL_STAGES = ("asked", "planned", "reserve", "sent")
+
+
+def ends(counts: Mapping[str, Any]) -> dict[str, int]:
+    """What became of the candidates of one label in the funnel: accepted, and every reason for which others were not.
+
+    counts (Mapping): One label's part of funnel.json.
+    """
+    found = Counter({"accepted": counts["accepted"]})
+    for reason, count in counts["failed"].items():
+        found[f"failed: {reason}"] += count
+    for reasons in counts["rejected"].values():
+        found.update(reasons)
+    return dict(found)
+
+
+def funnel_table(funnel: Mapping[str, Any]) -> Table:
+    """Stages and reasons per label, with a total."""
+    reasons = [name for name in ends(funnel["total"]) if name != "accepted"]
+
+    def row(name: str, counts: Mapping[str, Any]) -> tuple[Cell, ...]:
+        found = ends(counts)
+        return (
+            name,
+            *(counts[stage] for stage in FUNNEL_STAGES),
+            *(found.get(reason, 0) for reason in reasons),
+            counts["accepted"],
+            counts["short"],
+        )
+
+    head = ("label", *FUNNEL_STAGES, *map(plain, reasons), "accepted", "short by")
+    rows = tuple(row(label, counts) for label, counts in funnel["labels"].items())
+    return Table("Funnel per label", head, rows, foot=row("all", funnel["total"]))
+
+
+def reasons_table(funnel: Mapping[str, Any]) -> Table | None:
+    """Why candidates were turned away, by which step."""
+    total = funnel["total"]
+    found = [(f"failed: {reason}", "synthesize", count) for reason, count in total["failed"].items()]
+    found += [(reason, step, count) for step, reasons in total["rejected"].items() for reason, count in reasons.items()]
+    rows = tuple((plain(reason), step, count) for reason, step, count in sorted(found, key=lambda item: (-item[2], item[0])))
+    return Table("Why candidates were turned away", ("reason", "step", "rows"), rows, words=(1,)) if rows else None
+
+
+def sourcing_table(plan: Mapping[str, Any]) -> Table:
+    """Hits of each label, and why hits did not become rows of the plan."""
+    labels = plan["labels"]
+    reasons = [
+        reason for reason in next(iter(labels.values()))["turned_away"] if any(one["turned_away"][reason] for one in labels.values())
+    ]
+    rows = tuple(
+        (
+            key,
+            one["seeds"],
+            one["hits"],
+            *(one["turned_away"][reason] for reason in reasons),
+            one["planned"],
+            one["reserve"],
+            one["missing"],
+        )
+        for key, one in labels.items()
+    )
+    return Table(
+        "Hits per label, and why some did not become rows of the plan",
+        ("label", "seeds", "hits", *map(plain, reasons), "planned", "reserve", "missing"),
+        rows,
+    )
+
+
+def plan_remarks(plan: Mapping[str, Any]) -> list[str]:
+    """RETURNS (List[str]): What `plan` said, without the labels that lack rows: table and funnel have those."""
+    return [remark for remark in plan["remarks"] if not any(remark.startswith(f"Label '{key}': ") for key in plan["labels"])]
+
+
+def leak_sentences(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): What the leak gate looked for and what it found."""
+    asked = (numbers["plan"].get("settings") or {}).get("leaks", {})
+    if asked:
+        yield (
+            f"Passages that equal a dev or test text, share {asked['ngram']} words in a row with one"
+            + (", or come closer to one than the window allows," if asked["similarity"] is not None else "")
+            + " never enter the plan. The same words are looked for between seeds, dev and test."
+        )
+    titles = {
+        "passages": "Passages kept out of the plan",
+        "seeds": "Seeds that share text with dev or test",
+        "dev": "Dev rows that share text with test",
+    }
+    for what, title in titles.items():
+        counts = numbers["leaks"]["counts"].get(what, {})
+        reasons = ", ".join(f"{count:,} by {reason}" for reason, count in counts.items())
+        yield f"{title}: {sum(counts.values()):,}" + (f" ({reasons})." if reasons else ".")
+
+
+def leaks_table(leaks: Mapping[str, Any]) -> Table | None:
+    """The first leaks by id and place; texts are looked up with `trace` or in the store."""
+    rows = tuple((one["id"], one["what"], one["reason"], decimals(one["score"]), one["gold"]) for one in leaks["head"])
+    return (
+        Table(f"The first {len(rows)} leaks", ("id", "what", "found by", "score", "dev or test line"), rows, words=(1, 2, 4))
+        if rows
+        else None
+    )
+
+
+def measure_tables(measures: Mapping[str, Any]) -> Iterator[Table]:
+    """YIELDS (Table): Variety at equal size, and lengths, per set of rows; then rows and length per label."""
+    sets, equal = measures["sets"], measures["equal"]
+    rows = [
+        (name, one["labels"]["n"], *(decimals(equal["sets"][name][key]["value"]) for key in MEASURES))
+        for name, one in sets.items()
+        if name in equal["sets"]
+    ]
+    yield Table(f"Variety, on {equal['n']:,} rows of each set", ("set", "all rows", *MEASURES.values()), tuple(rows))
+    spreads = {name: one["lengths"]["words"] for name, one in sets.items() if one["lengths"]["words"]["n"]}
+    lengths = tuple((name, *(decimals(one[key], 1) for key in ("mean", "sd", "min", "median", "max"))) for name, one in spreads.items())
+    yield Table("Length in words", ("set", "mean", "sd", "shortest", "median", "longest"), lengths)
+    main = sets.get(MAIN, {"lengths": {"per_label": {}}})["lengths"]["per_label"]
+    if main:
+        per_label = tuple(
+            (label, one["words"]["n"], decimals(one["words"]["mean"], 1), decimals(one["words"].get("sd"), 1))
+            for label, one in main.items()
+        )
+        yield Table("Accepted rows per label", ("label", "rows", "mean words", "sd"), per_label)

@@ -1,0 +1,143 @@
+"""What a run shows, in plain sentences: the student against each control, and what the reader must know besides.
+
+The rule is simple and says so: the student beats a control when its mean over training seeds is higher by more than the
+noise, which is the largest of both standard deviations over training seeds and the standard error of a share of so many
+test rows, √(p(1 − p)/n). That is no test of significance; with three training seeds nothing would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+from typing import Any
+
+MAIN = "main"
+ABOUT = {
+    MAIN: "the accepted rows",
+    "seed-only": "the seeds alone",
+    "gold": "gold train rows",
+    "retrieve-only": "the passages of the accepted rows, as retrieved",
+    "random": "the same plan with passages drawn at random, without a window",
+    "fewgen": "texts that the teacher wrote without a passage",
+}
+BASELINES = ("seed-only", "random")  # what the method must beat to be worth its work
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the student of one arm did.
+
+    name (str): "main" or the control's name.
+    rows (int), steps (int): Train rows and training steps; None when not known.
+    dev (Sequence[float]), test (Sequence[float]): One score per training seed, between 0 and 1.
+    why (str): Why there are no scores.
+    """
+
+    name: str
+    rows: int | None = None
+    steps: int | None = None
+    dev: Sequence[float] = ()
+    test: Sequence[float] = ()
+    why: str = ""
+
+    @property
+    def split(self) -> str:
+        """RETURNS (str): The split that counts: test, or dev where there is no test; empty when there are no scores."""
+        return "test" if self.test else "dev" if self.dev else ""
+
+    def scores(self, split: str) -> Sequence[float]:
+        """split (str): "dev" or "test"."""
+        return self.test if split == "test" else self.dev
+
+    def to_dict(self) -> dict[str, Any]:
+        """RETURNS (dict): Plain JSON with means and standard deviations."""
+        splits = {split: {"scores": list(self.scores(split)), **spread(self.scores(split))} for split in ("dev", "test")}
+        about = ABOUT.get(self.name, "")
+        return {"name": self.name, "about": about, "rows": self.rows, "steps": self.steps, "why": self.why, **splits}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence; tone is "good", "bad" or "plain"."""
+
+    tone: str
+    text: str
+
+
+def spread(scores: Sequence[float]) -> dict[str, float | None]:
+    """Mean and sample standard deviation (n − 1); None where there is nothing to take them of."""
+    return {"mean": fmean(scores) if scores else None, "sd": stdev(scores) if len(scores) > 1 else None}
+
+
+def said(scores: Sequence[float]) -> str:
+    """RETURNS (str): Mean ± standard deviation in percent, such as "81.2 ± 1.1"."""
+    about = spread(scores)
+    mean = f"{100 * about['mean']:.1f}" if about["mean"] is not None else "no score"
+    return mean if about["sd"] is None else f"{mean} ± {100 * about['sd']:.1f}"
+
+
+def noise(ours: Sequence[float], theirs: Sequence[float], rows: int) -> float:
+    """What a difference must exceed to count; see the head of this module.
+
+    rows (int): Rows that the scores were taken on; 0 when not known.
+    """
+    share = min(max(fmean([*ours, *theirs]), 0.0), 1.0)
+    error = sqrt(share * (1 - share) / rows) if rows else 0.0
+    return max(error, *(spread(scores)["sd"] or 0.0 for scores in (ours, theirs)))
+
+
+def compare(main: Standing, other: Standing, *, metric: str, rows: Mapping[str, int]) -> Finding | None:
+    """Say whether the student beats one control.
+
+    rows (Mapping[str, int]): Number of dev and of test rows.
+    RETURNS (Finding | None): None when there is nothing to compare.
+    """
+    split = main.split
+    ours, theirs = main.scores(split), other.scores(split)
+    if not ours or not theirs:
+        return None
+    gain = fmean(ours) - fmean(theirs)
+    figures = f"{split} {metric} {said(ours)} % against {said(theirs)} % ({_points(gain)})"
+    name = f"{other.name} ({ABOUT[other.name]})" if other.name in ABOUT else other.name
+    if gain <= 0:
+        return Finding("bad", f"The student does not beat {name}: {figures}.")
+    if gain <= noise(ours, theirs, rows.get(split, 0)):
+        return Finding("plain", f"The student is ahead of {name}, but by no more than the noise: {figures}.")
+    return Finding("good", f"The student beats {name}: {figures}.")
+
+
+def _points(gain: float) -> str:
+    """A difference in percentage points with its sign; one that rounds to nothing has none."""
+    shown = f"{100 * abs(gain):.1f}"
+    sign = "" if shown == "0.0" else "+" if gain > 0 else MINUS
+    return f"{sign}{shown} points"
+
+
+def comparisons(standings: Sequence[Standing], *, metric: str, rows: Mapping[str, int]) -> Iterator[Finding]:
+    """Compare with every control that was run: the baselines first; gold last, which nobody is expected to beat."""
+    main = next((one for one in standings if one.name == MAIN), None)
+    if main is None or not main.split:
+        return
+    others = [one for one in standings if one.name != MAIN]
+    for other in sorted(others, key=lambda one: (one.name not in BASELINES, one.name == "gold")):
+        found = compare(main, other, metric=metric, rows=rows)
+        if found and other.name == "gold" and found.tone == "bad":
+            found = Finding("plain", found.text)
+        if found:
+            yield found
+
+
+def remarks(asked: Mapping[str, Any], funnel: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """What the reader must know to read the numbers: the kind of teacher, missing rows."""
+    if asked.get("copies"):
+        yield Finding(
+            "plain",
+            f"The teacher '{asked['teacher']}' is not an LLM: it only copies sentences out of the passage. So this run shows "
+            "the way and what retrieval is worth, not what a teacher that writes would add.",
+        )
+    if funnel and funnel["total"]["short"]:
+        total = funnel["total"]
+        yield Finding("bad", f"{total['short']:,} of {total['asked']:,} rows that were asked for are missing; the funnel says why.")

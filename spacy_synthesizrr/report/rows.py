@@ -1,0 +1,149 @@
+"""The rows that the report shows: a seeded sample, read in one pass, with the texts that belong to each."""
+
+from __future__ import annotations
+
+import random
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.lookup import Lookup, batches
+
+SPAN = 5  # words in a row that count as copied
+MOST_KEYS = 40  # labels or reasons with a sample of their own; rarer ones that come later share one
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a text, and whether the generated text says the same words."""
+
+    text: str
+    copied: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One candidate as the page shows it.
+
+    fields (Tuple[Tuple[str, str], ...]): Carried fields, then the generated one.
+    passage (Tuple[Piece, ...]): The passage cut into copied and other stretches; empty when there is none.
+    copied (float): Share of the generated text's words that stand in the passage in runs of at least five; None without a passage.
+    seed (Tuple[Tuple[str, str], ...]): Name and text of each field of the seed.
+    detail (str): Why it was turned away, in numbers or words.
+    """
+
+    candidate: Candidate
+    fields: tuple[tuple[str, str], ...]
+    passage: tuple[Piece, ...]
+    source: str
+    copied: float | None
+    seed: tuple[tuple[str, str], ...]
+    detail: str
+
+
+def sample(rows: Iterable[Candidate], size: int, *, by: Callable[[Candidate], str], seed: int) -> dict[str, list[Candidate]]:
+    """Draw at most `size` rows of each kind in one pass, every row of a kind with the same chance.
+
+    by (Callable): The kind of a row, such as its label or its reason.
+    seed (int): The same rows and seed give the same sample.
+    RETURNS (Dict[str, List[Candidate]]): Kinds in order of appearance, rows in file order (reservoir sampling, algorithm R:
+        Vitter 1985, Random sampling with a reservoir).
+    """
+    chance = random.Random(seed)
+    kept: dict[str, list[tuple[int, Candidate]]] = {}
+    seen: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        kind = by(row)
+        kind = kind if kind in kept or len(kept) < MOST_KEYS else "other"
+        pool, seen[kind] = kept.setdefault(kind, []), seen.get(kind, 0) + 1
+        if len(pool) < size:
+            pool.append((place, row))
+        elif (slot := chance.randrange(seen[kind])) < size:
+            pool[slot] = (place, row)
+    return {kind: [row for _, row in sorted(pool, key=lambda item: item[0])] for kind, pool in kept.items()}
+
+
+class SimilarityCounts:
+    """Watches candidates go by and counts their similarities.
+
+    edges (Sequence[float]): Edges of the bins, rising; what lies outside goes to the first or last bin.
+    """
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        self.edges = list(edges)
+        self.counts = [0] * max(0, len(self.edges) - 1)
+
+    def watch(self, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Pass candidates on."""
+        for candidate in candidates:
+            if candidate.similarity is not None and self.counts:
+                self.counts[min(max(bisect_right(self.edges, candidate.similarity) - 1, 0), len(self.counts) - 1)] += 1
+            yield candidate
+
+
+def show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
+    """Look up what belongs to each candidate; the store is asked in batches."""
+    return [row for batch in batches(candidates, MOST_KEYS) for row in _show(batch, lookup)]
+
+
+def _show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
+    passages = lookup.passages(candidates)
+    shown = []
+    for candidate in candidates:
+        name = lookup.task.generated.name
+        text = candidate.fields.get(name, "")
+        passage = passages.get(candidate.passage_id or "")
+        pieces, copied = mark_copied(text, passage.text) if passage else ((), None)
+        seed = lookup.seeds.get(candidate.seed_id)
+        fields = tuple((key, value) for key, value in candidate.fields.items() if key != name) + ((name, text),)
+        source = " · ".join(part for part in (passage.source, passage.document) if part) if passage else ""
+        shown.append(Row(candidate, fields, pieces, source, copied, tuple(seed.fields.items()) if seed else (), _detail(candidate)))
+    return shown
+
+
+def _detail(candidate: Candidate) -> str:
+    detail = candidate.events[-1].detail if candidate.events else {}
+    return ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in detail.items())
+
+
+def mark_copied(text: str, passage: str, *, span: int = SPAN) -> tuple[tuple[Piece, ...], float]:
+    """Find the stretches of a passage that a text repeats word for word.
+
+    text (str): What the teacher wrote.
+    span (int): Shortest run of words that counts; a shorter text counts as a whole.
+    RETURNS (Tuple[Tuple[Piece, ...], float]): The whole passage in pieces, and the share of the text's words inside such runs.
+    """
+    words = [match.group().casefold() for match in re.finditer(r"\w+", text)]
+    places = list(re.finditer(r"\w+", passage))
+    span = min(span, len(words)) or 1
+    theirs = _runs([match.group().casefold() for match in places], span)
+    ours = _runs(words, span)
+    inside = sorted({start + step for run in theirs.keys() & ours.keys() for start in theirs[run] for step in range(span)})
+    covered = {start + step for run in theirs.keys() & ours.keys() for start in ours[run] for step in range(span)}
+    pieces, done = [], 0
+    for first, last in _stretches(inside):
+        begin, end = places[first].start(), places[last].end()
+        pieces += [Piece(passage[done:begin], False), Piece(passage[begin:end], True)]
+        done = end
+    pieces.append(Piece(passage[done:], False))
+    return tuple(piece for piece in pieces if piece.text), len(covered) / len(words) if words else 0.0
+
+
+def _runs(words: Sequence[str], span: int) -> dict[tuple[str, ...], list[int]]:
+    found: dict[tuple[str, ...], list[int]] = {}
+    for start in range(len(words) - span + 1):
+        found.setdefault(tuple(words[start : start + span]), []).append(start)
+    return found
+
+
+def _stretches(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of neighbouring numbers as (first, last)."""
+    found: list[tuple[int, int]] = []
+    for place in places:
+        if found and found[-1][1] == place - 1:
+            found[-1] = (found[-1][0], place)
+        else:
+            found.append((place, place))
+    return found

@@ -1,0 +1,75 @@
+"""The tables about the student and its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from spacy_synthesizrr.report.view import Cell, Table, percent
+
+CONFUSIONS = 12  # most frequent ones listed
+LINES = 8  # line numbers listed with each
+
+
+def arms_table(numbers: Mapping[str, Any]) -> Table:
+    """The student and its controls."""
+    metric = numbers["metric"]
+    rows: list[tuple[Cell, ...]] = []
+    for arm in numbers["arms"]:
+        scores = [percent(arm[split][key]) for split in ("dev", "test") for key in ("mean", "sd")]
+        rows.append((arm["name"], arm["rows"], arm["steps"], *scores, arm["why"] or arm["about"]))
+    head = ("arm", "rows", "steps", f"dev {metric}, %", "± sd", f"test {metric}, %", "± sd", "learned from")
+    return Table("Student and controls", head, tuple(rows), words=(7,))
+
+
+def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): What the table of arms needs to be read right."""
+    seeds = max((len(arm["dev"]["scores"]) or len(arm["test"]["scores"]) for arm in numbers["arms"]), default=0)
+    yield (
+        f"Mean and standard deviation over {seeds} training seeds; every arm is trained for the same number of steps. In the sentences "
+        "at the top, the student beats a control when the means differ by more than both standard deviations and than the standard error "
+        "of a share of so many test rows. That is no test of significance."
+    )
+    evaluation = numbers["evaluation"]
+    if not evaluation:
+        return
+    if evaluation["why"]:
+        yield f"Test: {evaluation['why']}."
+    elif evaluation["majority"]:
+        answer = evaluation["majority"]
+        yield f"{evaluation['rows']:,} test rows. Always answering '{answer['label']}' would give {percent(answer['score'])} %."
+    if evaluation["copies"]["rows"]:
+        yield (
+            f"{evaluation['copies']['equal']:,} of {evaluation['copies']['rows']:,} accepted rows equal their whole passage, "
+            "which is their row in retrieve-only."
+        )
+
+
+def labels_table(numbers: Mapping[str, Any]) -> Table | None:
+    """Precision, recall and F of the student per label."""
+    scores = (numbers["evaluation"] or {}).get("per_label")
+    if not scores:
+        return None
+    rows = tuple((label, *(percent(one[key]) for key in ("p", "r", "f")), one["rows"]) for label, one in scores.items())
+    return Table(
+        "Student per label on test, in percent, mean over training seeds", ("label", "precision", "recall", "F", "gold rows"), rows
+    )
+
+
+def confusions_table(confusion: Mapping[str, Any]) -> Table | None:
+    """The most frequent mistakes, with the lines of the test file behind them."""
+    wrong = [cell for cell in confusion["cells"] if cell["gold"] != cell["predicted"]]
+    wrong.sort(key=lambda cell: -cell["count"])
+    rows = tuple((cell["gold"], cell["predicted"], cell["count"], _lines(cell)) for cell in wrong[:CONFUSIONS])
+    head = ("gold label", "student's label", "rows", "lines of the test file")
+    return Table("Most frequent confusions", head, rows, words=(1, 3)) if rows else None
+
+
+def _lines(cell: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, cell["rows"][:LINES])) + (" …" if cell["count"] > LINES else "")
+
+
+def matrix_table(labels: Sequence[str], counts: Sequence[Sequence[int]], caption: str) -> Table:
+    """The confusion matrix in numbers."""
+    rows: tuple[tuple[Cell, ...], ...] = tuple((label, *row) for label, row in zip(labels, counts, strict=True))
+    return Table(caption, ("gold ↓ student →", *labels), rows)

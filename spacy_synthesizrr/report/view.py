@@ -1,0 +1,93 @@
+"""What the tables of the page are made of, and those about the run itself. Plain functions; no markup here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from spacy_synthesizrr.report.findings import MAIN
+
+NOTHING = "–"
+Cell = str | int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page: the first column names its rows.
+
+    words (Tuple[int, ...]): Columns, counted from 0, that hold words rather than numbers.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    foot: tuple[Cell, ...] = ()
+    words: tuple[int, ...] = ()
+
+
+def plain(word: str) -> str:
+    """RETURNS (str): A fixed word such as "near_copy" as people write it."""
+    return word.replace("_", " ")
+
+
+def decimals(value: float | None, digits: int = 3) -> str:
+    """RETURNS (str): A number with so many digits after the point, or a dash."""
+    return NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """RETURNS (str): A share in percent, without the sign, or a dash."""
+    return NOTHING if value is None else f"{100 * value:.{digits}f}"
+
+
+def tiles(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """RETURNS (List[Tuple[str, str]]): The few numbers that come first, with what they are."""
+    found: list[tuple[str, str]] = []
+    main = next((arm for arm in numbers["arms"] if arm["name"] == MAIN), None)
+    split = next((split for split in ("test", "dev") if main and main[split]["scores"]), None)
+    for arm in numbers["arms"] if split else ():
+        if arm["name"] in (MAIN, "seed-only", "random") and arm[split]["scores"]:
+            sd = "" if arm[split]["sd"] is None else f" ± {percent(arm[split]['sd'])}"
+            found.append(
+                (percent(arm[split]["mean"]) + sd, f"{split} {numbers['metric']} (%), {'student' if arm is main else arm['name']}")
+            )
+    if numbers["funnel"]:
+        total = numbers["funnel"]["total"]
+        found.append((f"{total['accepted']:,}", f"rows accepted of {total['asked']:,} asked for"))
+    if numbers["asked"]["passages"] is not None:
+        found.append((f"{numbers['asked']['passages']:,}", "passages in the index"))
+    if numbers["leaks"]:
+        found.append((f"{sum(numbers['leaks']['counts']['passages'].values()):,}", "leaking passages kept out of the plan"))
+    return found
+
+
+def asked_table(asked: Mapping[str, Any]) -> Table:
+    """What the person asked for."""
+    not_llm = "; not an LLM: it only copies sentences of the passage" if asked["copies"] else ""
+    index = f"{asked['passages']:,} passages of {asked['documents']:,} documents" if asked["passages"] is not None else NOTHING
+    rows = (
+        ("task", f"{asked['task']} ({asked['task_file']})"),
+        ("labels", ", ".join(asked["labels"]) + ("" if asked["exclusive"] else "; a row may have several")),
+        ("strategy", asked["strategy"] + (f" ({asked['mode']})" if asked["mode"] else "")),
+        ("teacher", asked["teacher"] + not_llm),
+        ("store", asked["store"]),
+        ("index", index),
+        ("embedder", asked["embedder"] or NOTHING),
+        ("student", asked["student"]),
+        ("rows per label", asked["per_label"]),
+        ("seed", asked["seed"]),
+        ("language", asked["lang"]),
+    )
+    return Table("The run", ("asked for", "value"), rows, words=(1,))
+
+
+def versions_table(versions: Mapping[str, str]) -> Table:
+    """Packages that shape results."""
+    return Table("Versions", ("package", "version"), tuple(versions.items()), words=(1,))
+
+
+def files_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Fingerprints of all files that went in."""
+    rows = tuple((what, about["path"], about.get("bytes"), about["sha256"][:16] + "…") for what, about in files.items())
+    return Table("Files that went in", ("what", "file", "bytes", "SHA-256"), rows, words=(1, 3))

@@ -1,0 +1,125 @@
+"""The control with random passages: the same plan, but every passage drawn uniformly from the whole corpus.
+
+Windows, ranks and margins do not apply to it; leaks, length, quotas and the passages kept back for pairs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spacy_synthesizrr.candidates import Candidate, digest
+from spacy_synthesizrr.sourcing.context import Count, count_tokens
+from spacy_synthesizrr.sourcing.passages import gather_facts
+from spacy_synthesizrr.sourcing.plan import Plan
+from spacy_synthesizrr.sourcing.quotas import uses_before
+
+if TYPE_CHECKING:
+    from spacy_synthesizrr.stores.base import Store
+
+RANDOM = "random"
+CHUNK = 4096
+SPARE = 1.1  # draws per missing passage; what leaks or is too short is drawn again
+
+
+def draw_passages(plan: Plan, store: Store, *, count: Count = count_tokens) -> np.ndarray:
+    """Draw as many passages as the plan has rows.
+
+    RETURNS (np.ndarray): Ids as bytes; fewer than rows where the corpus has no more that may be used.
+    """
+    ids = store_ids(store)
+    np.random.default_rng(int(digest(RANDOM, str(plan.seed))[:16], 16)).shuffle(ids)
+    found = Drawn(ids[:0], np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
+    start = 0
+    while len(found.ids) < len(plan) and start < len(ids):
+        stop = start + int(SPARE * (len(plan) - len(found.ids))) + 1
+        found, start = found.joined(_usable(plan, store, ids[start:stop], count), plan.settings.quotas.per_document), stop
+    return _use_again(plan, found)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Passages in the order of the draw, as columns: ids as bytes, hashes of documents and of texts."""
+
+    ids: np.ndarray
+    document: np.ndarray
+    text: np.ndarray
+
+    def joined(self, more: Drawn, per_document: int) -> Drawn:
+        """RETURNS (Drawn): Both, without equal texts and without what a document may not give."""
+        both = Drawn(*(np.concatenate(pair) for pair in ((self.ids, more.ids), (self.document, more.document), (self.text, more.text))))
+        both = both.where(uses_before(both.text) == 0)
+        return both.where(uses_before(both.document) < per_document)
+
+    def where(self, stays: np.ndarray) -> Drawn:
+        """RETURNS (Drawn): Some of them."""
+        return Drawn(self.ids[stays], self.document[stays], self.text[stays])
+
+
+def _usable(plan: Plan, store: Store, drawn: np.ndarray, count: Count) -> Drawn:
+    """Leave out leaks, what is too short, and what is kept back for pairs; the order of the draw stays."""
+    order = np.argsort(drawn)
+    facts = gather_facts(drawn[order], np.arange(len(drawn)), store, count=count, closeness=None, gate=plan.gate)
+    pairs = plan.facts.text[plan.hits.passage[plan.selection.pairs]]
+    good = ~facts.leak & (facts.tokens >= plan.settings.context.min_tokens) & ~np.isin(facts.text, pairs)
+    back = np.argsort(order)
+    return Drawn(drawn, facts.document[back], facts.text[back]).where(good[back])
+
+
+def _use_again(plan: Plan, found: Drawn) -> np.ndarray:
+    """Where passages may be used more than once and there are too few, go round again within the quotas."""
+    lap = np.arange(len(found.ids), dtype=np.int32)
+    rows = lap
+    for _ in range(1, plan.settings.quotas.per_passage):
+        before = len(rows)
+        if before >= len(plan):
+            break
+        rows = np.concatenate([rows, lap])
+        rows = rows[uses_before(found.document[rows]) < plan.settings.quotas.per_document]
+        if len(rows) == before:
+            break
+    return found.ids[rows[: len(plan)]]
+
+
+def store_ids(store: Store) -> np.ndarray:
+    """RETURNS (np.ndarray): The ids of all passages as bytes, sorted: 36 bytes each with our own ids."""
+    chunks: list[np.ndarray] = []
+    chunk: list[bytes] = []
+    for passage, _ in store.iterate():
+        chunk.append(passage.id.encode())
+        if len(chunk) == CHUNK:
+            chunks.append(np.array(chunk))
+            chunk = []
+    if chunk:
+        chunks.append(np.array(chunk))
+    return np.sort(np.concatenate(chunks)) if chunks else np.array([], dtype="S1")
+
+
+@dataclass(frozen=True)
+class RandomPlan:
+    """The main plan with other passages.
+
+    plan (Plan): Seeds, counts and shots come from it.
+    passages (np.ndarray): Ids as bytes, one per row.
+    """
+
+    plan: Plan
+    passages: np.ndarray = field(repr=False)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Make the candidates one by one; `draw` counts the uses of one passage by one seed."""
+        draws = uses_before(self.passages)
+        seeds = {seed.id: seed for seed in self.plan.seed_set.seeds}
+        for candidate, passage, draw in zip(self.plan.candidates(), self.passages, draws, strict=False):
+            yield Candidate.plan(
+                task=self.plan.task.name,
+                strategy=RANDOM,
+                seed=seeds[candidate.seed_id],
+                passage_id=passage.decode(),
+                shots=candidate.shots,
+                draw=int(draw),
+                reserve=candidate.reserve,
+            )

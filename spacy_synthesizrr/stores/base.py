@@ -1,0 +1,119 @@
+"""What a store is: passages with vectors that can be searched, fetched, drawn and walked through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from spacy_synthesizrr.candidates import Hit, Passage
+from spacy_synthesizrr.embedders.base import Embedder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Mode = Literal["vector", "keyword", "hybrid"]
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What to look for.
+
+    text (str): Embedded by the store's embedder when there is no vector.
+    vector (ndarray): Shape (dimensions,); need not have length 1.
+    """
+
+    text: str
+    vector: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which passages may be found.
+
+    exclude (FrozenSet[str]): Ids of passages that may not; unknown ids are fine.
+    """
+
+    exclude: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class IndexCounts:
+    """What `Store.index` did.
+
+    passages (int): Passages in the index.
+    equal_ids (int): Passages left out because one with the same id was there before.
+    equal_texts (int): Passages kept although an earlier one has the same text.
+    written (bool): False when the index held just this already and nothing was written.
+    """
+
+    passages: int
+    equal_ids: int
+    equal_texts: int
+    written: bool
+
+
+class Store(Protocol):
+    """Passages with vectors. Similarity is the cosine: larger is closer, everywhere."""
+
+    def at(self, key: str) -> Store:
+        """RETURNS (Store): The store of one index among those that this place holds; nothing is made yet."""
+
+    @property
+    def location(self) -> str:
+        """RETURNS (str): Where the index lies, for people."""
+
+    @property
+    def notes(self) -> Path:
+        """RETURNS (Path): A local folder for files about this index; it goes when the index is built anew."""
+
+    @property
+    def embedder(self) -> Embedder:
+        """RETURNS (Embedder): The fitted embedder that made the vectors."""
+
+    def complete(self) -> bool:
+        """RETURNS (bool): Whether a whole index is there."""
+
+    def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
+        """Fit the embedder on the passages, embed them and keep both; afterwards `self.embedder` is the fitted one.
+
+        passages (Iterable[Passage]): Read once, in a stream.
+        embedder (Embedder): Of which the recipe counts; a fit that it has is not used.
+        """
+
+    def search(self, queries: Sequence[Query], k: int, *, mode: Mode = "vector", filter: Filter | None = None) -> list[list[Hit]]:
+        """RETURNS (List[List[Hit]]): Per query its k closest passages (fewer where there are fewer), closest first."""
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """RETURNS (List[Passage]): In the order of the ids.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """RETURNS (ndarray): The stored vectors of these passages in the order of the ids, shape (ids, dimensions), rows of length 1 or 0.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+
+    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order in which they were indexed."""
+
+    def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
+        """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """RETURNS (int): How many passages went; unknown ids are no error."""
+
+    def count(self) -> int:
+        """RETURNS (int): Passages that can be found."""
+
+    def close(self) -> None:
+        """Let go of files and connections; the next call opens them again."""
+
+
+def describe(embedder: Embedder) -> dict[str, Any]:
+    """RETURNS (dict): What is stored with an index about its embedder, as JSON."""
+    return {"id": embedder.id, "dimensions": embedder.dimensions, "normalised": embedder.normalised}

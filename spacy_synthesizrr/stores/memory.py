@@ -1,0 +1,296 @@
+"""A store in this process: memory-mapped vectors and exact search; no server, no training of an index.
+
+One index is one folder: the passages (see `passages`), `vectors.npy`, the fitted embedder under `embedder/`, and
+`meta.json`, which says what belongs together. The folder appears when all of it is written, and is never changed but by
+`delete`, which lists rows in `deleted.json`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacy_synthesizrr.candidates import Hit, Passage, digest
+from spacy_synthesizrr.embedders.base import Embedder, load_embedder, unit_rows
+from spacy_synthesizrr.errors import ConfigError, StoreError, SynthesizrrError
+from spacy_synthesizrr.jsonl import read_json, write_json
+from spacy_synthesizrr.progress import progress
+from spacy_synthesizrr.stores.base import Filter, IndexCounts, Mode, Query, describe
+from spacy_synthesizrr.stores.exact import nearest
+from spacy_synthesizrr.stores.passages import FILES, PassageFile, PassageWriter, batched, require_rows
+from spacy_synthesizrr.stores.publish import LOCK, locked, publish, workspace
+from spacy_synthesizrr.stores.vectors import EMBEDDER, VECTORS, write_vectors
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+META, NOTES, DELETED = "meta.json", "notes", "deleted.json"
+OURS = frozenset((META, VECTORS, EMBEDDER, NOTES, DELETED, LOCK, *FILES))
+FORMAT = 1
+QUERIES = 256  # embedded and answered at once
+
+
+class MemoryStore:
+    """One index in a folder; opened by the first call that reads it.
+
+    folder (Path): Where it is or will be.
+    embedder (Embedder): What queries will be embedded with; by default the one stored with the index.
+    """
+
+    def __init__(self, folder: Path, embedder: Embedder | None = None) -> None:
+        self._folder = folder
+        self._given = embedder
+
+    def __reduce__(self) -> tuple[type[MemoryStore], tuple[Path, Embedder | None]]:
+        return MemoryStore, (self._folder, self._given)  # other processes map the files themselves
+
+    @property
+    def location(self) -> str:
+        """RETURNS (str): The folder."""
+        return self._folder.as_posix()
+
+    @property
+    def notes(self) -> Path:
+        """RETURNS (Path): A folder for files about this index."""
+        return self._folder / NOTES
+
+    def at(self, key: str) -> MemoryStore:
+        """RETURNS (MemoryStore): The index in the subfolder of this name."""
+        return MemoryStore(self._folder / key, self._given)
+
+    def complete(self) -> bool:
+        """RETURNS (bool): Whether every file of an index is there with its size."""
+        try:
+            sizes = self._read_meta()["bytes"]
+            return all((self._folder / name).stat().st_size == size for name, size in sizes.items())
+        except (OSError, SynthesizrrError, KeyError, TypeError, AttributeError):
+            return False
+
+    # writing
+
+    def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
+        """Write passages, fit the embedder on them, embed them. Memory does not follow the number of passages.
+
+        passages (Iterable[Passage]): Read once.
+        embedder (Embedder): Not fitted; afterwards `self.embedder` is the fitted one.
+        seed (int): Of the fit.
+        RETURNS (IndexCounts): Counts; `written` is false when these passages were here already with this embedder.
+        RAISES (StoreError): When there is no passage, or the folder holds something else.
+        """
+        self._refuse_foreign_folder()
+        with workspace(self._folder) as work:
+            with PassageWriter(work) as writer:
+                for batch in batched(progress(passages, "Reading the corpus", unit="passages")):
+                    writer.add(batch)
+                writer.finish()
+            if not writer.count:
+                raise StoreError("There is no passage to index. Check the corpus and the length band [passages].")
+            key = digest(str(FORMAT), writer.fingerprint, embedder.recipe, str(seed))
+            written = False
+            if not self._holds(key):
+                write_vectors(work, embedder, seed=seed)
+                _write_meta(work, key, writer, embedder)
+                written = publish(work, self._folder, keep=lambda: self._holds(key))
+        self.close()
+        (self._folder / DELETED).unlink(missing_ok=True)
+        return IndexCounts(writer.count, writer.equal_ids, writer.equal_texts, written)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Take passages out of search, sample, iterate and count; indexing the corpus again brings them back.
+
+        RETURNS (int): How many went; unknown ids are no error.
+        """
+        rows = {row for row in map(self._passages.row, ids) if row is not None}
+        with locked(self._folder / LOCK):
+            gone = set(_read_deleted(self._folder))
+            write_json(self._folder / DELETED, sorted(gone | rows))
+        self.__dict__.pop("_deleted", None)
+        return len(rows - gone)
+
+    # reading
+
+    @functools.cached_property
+    def embedder(self) -> Embedder:
+        """The embedder that made the vectors.
+
+        RAISES (StoreError): When the one given, or the one in the folder, is not the one that `meta.json` names.
+        """
+        stored = self._meta["embedder"]
+        embedder = self._given or load_embedder(self._folder / EMBEDDER)
+        if describe(embedder) != stored:
+            raise StoreError(
+                f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
+                f"not with {embedder.id} ({embedder.dimensions} dimensions). Vectors of two embedders cannot be compared: "
+                "leave the embedder out to use the stored one, or run the step 'index' again with this one."
+            )
+        return embedder
+
+    def search(self, queries: Sequence[Query], k: int, *, mode: Mode = "vector", filter: Filter | None = None) -> list[list[Hit]]:
+        """The k closest passages of each query, by exact cosine; equal similarities in the order of the corpus.
+
+        RAISES (ConfigError): For a mode that this store does not have, or k below 1.
+        RAISES (StoreError): For a vector of another length.
+        """
+        if mode != "vector":
+            raise ConfigError(f"The memory store cannot search by mode '{mode}'. Valid: 'vector'.")
+        if k < 1:
+            raise ConfigError(f"k must be 1 or more (was: {k}).")
+        banned = self._banned(filter)
+        hits: list[list[Hit]] = []
+        for start in range(0, len(queries), QUERIES):
+            vectors = self._query_vectors(queries[start : start + QUERIES])
+            hits += [self._hits(*found) for found in nearest(self._vectors, vectors, k, banned=banned)]
+        return hits
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """The passages of these ids, deleted ones too: rows made before a deletion still need their text.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+        return list(self._passages.get(require_rows(self._passages, ids, where=self.location)))
+
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """The stored vectors of these ids, in their order.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+        return np.array(self._vectors[require_rows(self._passages, ids, where=self.location)])
+
+    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order of the corpus, with a copy of their vector."""
+        gone = set(self._deleted.tolist())
+        for row, passage in enumerate(self._passages.get(range(len(self._passages)))):
+            if row not in gone:
+                yield passage, np.array(self._vectors[row]) if with_vectors else None
+
+    def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
+        """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
+        banned = self._banned(filter)
+        draw, left = random.Random(seed), len(self._passages) - len(banned)
+        places = np.array(draw.sample(range(left), min(n, left)), dtype=np.int64)
+        # the place-th row that is not banned: banned[i] - i rows stand before banned[i] that are not
+        rows = places + np.searchsorted(banned - np.arange(len(banned)), places, side="right")
+        return list(self._passages.get(rows.tolist()))
+
+    def count(self) -> int:
+        """RETURNS (int): Passages that can be found."""
+        return len(self._passages) - len(self._deleted)
+
+    def close(self) -> None:
+        """Let go of the files; the next call opens them again."""
+        if "_passages" in self.__dict__:
+            self._passages.close()
+        for name in ("_passages", "_vectors", "_meta", "_deleted", "embedder"):
+            self.__dict__.pop(name, None)
+
+    # what is open
+
+    @functools.cached_property
+    def _meta(self) -> dict[str, Any]:
+        if not (self._folder / META).is_file():
+            raise StoreError(f"There is no index in {self.location}. Build it first: run the step 'index'.")
+        if not self.complete():
+            raise StoreError(
+                f"The index in {self.location} is damaged or of another release. Delete that folder and run the step 'index' again."
+            )
+        return self._read_meta()
+
+    @functools.cached_property
+    def _passages(self) -> PassageFile:
+        self._meta  # noqa: B018  (refuses a folder that is missing or damaged)
+        return PassageFile(self._folder)
+
+    @functools.cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        stored = self._meta["embedder"]["dimensions"]
+        vectors: NDArray[np.float32] = np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        if vectors.shape != (len(self._passages), stored):
+            raise StoreError(
+                f"The index in {self.location} is damaged: its vectors have shape {vectors.shape}. "
+                "Delete that folder and run the step 'index' again."
+            )
+        return vectors
+
+    @functools.cached_property
+    def _deleted(self) -> NDArray[np.int64]:
+        return np.array(_read_deleted(self._folder), dtype=np.int64)
+
+    def _read_meta(self) -> dict[str, Any]:
+        meta: dict[str, Any] = read_json(self._folder / META)
+        if meta["format"] != FORMAT:
+            raise StoreError(f"The index in {self.location} has format {meta['format']}; this release reads {FORMAT}.")
+        return meta
+
+    def _holds(self, key: str) -> bool:
+        return self.complete() and self._read_meta()["key"] == key
+
+    def _refuse_foreign_folder(self) -> None:
+        if self._folder.exists() and (not self._folder.is_dir() or (foreign := set(os.listdir(self._folder)) - OURS)):
+            what = "is a file" if not self._folder.is_dir() else f"holds '{sorted(foreign)[0]}', which is no part of an index"
+            raise StoreError(f"{self.location} {what}. Give the index a folder of its own ([store] path).")
+
+    def _banned(self, filter: Filter | None) -> NDArray[np.int64]:
+        if filter is None or not filter.exclude:
+            return self._deleted
+        rows = [row for row in map(self._passages.row, filter.exclude) if row is not None]
+        return np.union1d(self._deleted, np.array(rows, dtype=np.int64))
+
+    def _query_vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        dimensions = self._meta["embedder"]["dimensions"]
+        vectors = np.zeros((len(queries), dimensions), dtype=np.float32)
+        texts = [row for row, query in enumerate(queries) if query.vector is None]
+        if texts:
+            vectors[texts] = self.embedder.embed([queries[row].text for row in texts])
+        for row, query in enumerate(queries):
+            if query.vector is not None:
+                if np.shape(query.vector) != (dimensions,):
+                    raise StoreError(
+                        f"A query's vector has shape {np.shape(query.vector)}; the index {self.location} has {dimensions} dimensions. "
+                        "Embed queries with the embedder of the index."
+                    )
+                vectors[row] = query.vector
+        return unit_rows(vectors)
+
+    def _hits(self, rows: NDArray[np.int64], similarities: NDArray[np.float64]) -> list[Hit]:
+        found = zip(self._passages.ids(rows), similarities.tolist(), strict=True)
+        return [Hit(name, similarity, rank) for rank, (name, similarity) in enumerate(found, 1)]
+
+
+def _write_meta(work: Path, key: str, writer: PassageWriter, embedder: Embedder) -> None:
+    files = sorted(path for path in work.rglob("*") if path.is_file() and path.name != LOCK)
+    meta = {
+        "v": 1,
+        "format": FORMAT,
+        "key": key,
+        "embedder": describe(embedder),
+        "passages": writer.count,
+        "equal_ids": writer.equal_ids,
+        "equal_texts": writer.equal_texts,
+        "fingerprint": writer.fingerprint,
+        "bytes": {path.relative_to(work).as_posix(): path.stat().st_size for path in files},
+    }
+    write_json(work / META, meta)
+
+
+def _read_deleted(folder: Path) -> list[int]:
+    path = folder / DELETED
+    return list(read_json(path)) if path.is_file() else []
+
+
+def make_memory_store(path: str = "index") -> MemoryStore:
+    """Make a store in this process.
+
+    path (str): A folder; the project keeps an index per corpus and embedder in it. To search one directly, give the
+        subfolder of that index (`index.json` of a run names it).
+    RETURNS (MemoryStore): The store.
+    RAISES (ConfigError): When the path is empty.
+    """
+    if not path:
+        raise ConfigError("[store] 'path' is empty. Give a folder, such as: path = \"index\"")
+    return MemoryStore(Path(path))

@@ -1,0 +1,123 @@
+"""The student's config: a spaCy training config, fitted to the task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spacy_synthesizrr.errors import ConfigError, StudentError
+
+if TYPE_CHECKING:
+    from confection import Config
+
+TEXTCAT, TEXTCAT_MULTILABEL = "textcat", "textcat_multilabel"
+SCORE = "cats_micro_f"  # with exactly one label per row: the accuracy
+CURE = "Start from configs/student.bow.cfg."
+
+
+@dataclass(frozen=True)
+class StudentTask:
+    """What a student has to know about the task.
+
+    labels (Tuple[str, ...]): In the order of the task file.
+    exclusive (bool): Whether a row has exactly one of them.
+    lang (str): spaCy's code of the language.
+    """
+
+    labels: tuple[str, ...]
+    exclusive: bool
+    lang: str
+
+    @property
+    def component(self) -> str:
+        """RETURNS (str): Name and factory of the classifier in the pipeline."""
+        return TEXTCAT if self.exclusive else TEXTCAT_MULTILABEL
+
+
+def read_student_config(path: Path, task: StudentTask) -> Config:
+    """Read a spaCy training config and fit it to the task: language, factory, labels.
+
+    RAISES (ConfigError): When it is no spaCy training config with a text classifier.
+    """
+    from confection import ConfigValidationError
+    from spacy import util
+
+    try:
+        config = util.load_config(path)
+    except (ValueError, OSError, ConfigValidationError) as error:
+        raise ConfigError(f"{path} cannot be read as a spaCy training config: {' '.join(str(error).split())} {CURE}") from error
+    for name in ("nlp", "components", "corpora", "training"):
+        if not isinstance(config.get(name), dict):
+            raise ConfigError(f"{path}: the section [{name}] is missing. {CURE}")
+    config["nlp"]["lang"] = task.lang
+    _set_factory(config, task, path)
+    config.setdefault("paths", {})
+    config.setdefault("initialize", {}).setdefault("components", {})[task.component] = {"labels": list(task.labels)}
+    config["training"].setdefault("score_weights", {}).setdefault(SCORE, 1.0)
+    return config
+
+
+def _set_factory(config: Config, task: StudentTask, path: Path) -> None:
+    found = [name for name in (TEXTCAT, TEXTCAT_MULTILABEL) if name in config["components"]]
+    if len(found) != 1:
+        raise ConfigError(f"{path}: a student has one component [components.{TEXTCAT}]; this config has {len(found)}. {CURE}")
+    block = config["components"].pop(found[0])
+    if found[0] != task.component:
+        for name in ("scorer", "threshold"):  # each factory has its own
+            block.pop(name, None)
+    block["factory"] = task.component
+    _set_exclusive(block, task.exclusive)
+    config["components"][task.component] = block
+    config["nlp"]["pipeline"] = [task.component if name == found[0] else name for name in config["nlp"]["pipeline"]]
+
+
+def _set_exclusive(block: dict[str, Any], exclusive: bool) -> None:
+    """Set `exclusive_classes` wherever an architecture has it; an ensemble has it in a sub-model."""
+    for key, value in block.items():
+        if key == "exclusive_classes":
+            block[key] = exclusive
+        elif isinstance(value, dict):
+            _set_exclusive(value, exclusive)
+
+
+def count_steps(training: Mapping[str, Any], rows: int, *, path: Path | str = "") -> int:
+    """How many updates every arm gets: so many as the student's own rows take in `max_epochs`, at most `max_steps`.
+
+    spaCy evaluates in the steps 0, eval_frequency, 2 eval_frequency …; the number is rounded up so that the last step is
+    one of them and no update is wasted.
+    training (Mapping): The section [training], with values instead of references.
+    rows (int): Rows of the main arm.
+    RAISES (ConfigError): When the section does not say enough.
+    """
+    epochs, most, every = (int(training.get(name) or 0) for name in ("max_epochs", "max_steps", "eval_frequency"))
+    size = training.get("batcher", {}).get("size")
+    limits = [most] if most > 0 else []
+    if epochs > 0 and isinstance(size, int):
+        limits.append(epochs * math.ceil(rows / size))
+    if not limits or every < 1:
+        raise ConfigError(
+            f"{path}: [training] must limit the steps: eval_frequency above 0, and max_steps, or max_epochs with a batcher of fixed size "
+            f"(was: eval_frequency = {every}, max_steps = {most}, max_epochs = {epochs}, batcher size = {size!r})."
+        )
+    return math.ceil(min(limits) / every) * every + 1
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Turn spaCy to a GPU; −1 means the CPU.
+
+    RAISES (StudentError): When there is none.
+    """
+    if gpu_id < 0:
+        return
+    from thinc.api import require_gpu
+
+    try:
+        require_gpu(gpu_id)
+    except ValueError as error:
+        raise StudentError(
+            f"There is no GPU {gpu_id} that spaCy can use ({' '.join(str(error).split())}). "
+            "Train on the CPU with --vars.gpu_id -1, or install CuPy for your CUDA version: https://spacy.io/usage#gpu"
+        ) from error

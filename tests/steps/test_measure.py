@@ -1,0 +1,103 @@
+"""`measure`: accepted rows beside controls, seeds and dev."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed
+from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.jsonl import write_jsonl
+from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.steps import measure, prepare
+from spacy_synthesizrr.steps.context import Context
+
+ROOT = Path(__file__).parents[2]
+
+
+def row_set(name, rows):
+    return measure.RowSet(name, lambda: iter(rows))
+
+
+VARIED = [(("sport",), "Oslo wins the cup"), (("science",), "A comet passes Mars"), (("sport",), "Our keeper retires at forty")]
+DULL = [(("sport",), "Oslo wins the cup")] * 6
+
+
+def test_measures_stand_with_their_n():
+    found = measure.measure([row_set("main", VARIED)], seed=0)["sets"]["main"]
+    assert found["labels"] == {"n": 3, "labels": {"science": 1, "sport": 2}, "sets": {"science": 1, "sport": 2}}
+    assert found["lengths"]["words"]["mean"] == pytest.approx(13 / 3)
+    assert found["lengths"]["per_label"]["sport"]["words"]["mean"] == 4.5
+    assert found["distinct_1"] == {"value": 1.0, "n": 3}
+    assert found["compression_ratio"]["n"] == 3
+
+
+def test_sets_are_compared_at_the_size_of_the_smallest():
+    equal = measure.measure([row_set("main", VARIED), row_set("random", DULL)], seed=0)["equal"]
+    assert equal["n"] == 3
+    assert {name: about["distinct_1"] for name, about in equal["sets"].items()} == {
+        "main": {"value": 1.0, "n": 3},
+        "random": {"value": pytest.approx(1 / 3), "n": 3},
+    }
+    assert equal["sets"]["random"]["compression_ratio"]["value"] > equal["sets"]["main"]["compression_ratio"]["value"]
+
+
+def test_set_without_rows_has_no_values_and_does_not_shrink_the_others():
+    found = measure.measure([row_set("main", []), row_set("dev", VARIED)], seed=0)
+    assert found["sets"]["main"]["distinct_1"] == {"value": None, "n": 0}
+    assert found["equal"]["n"] == 3 and list(found["equal"]["sets"]) == ["dev"]
+    assert "  main: no rows" in measure.summary(found)
+
+
+def test_no_rows_at_all_are_measured_without_an_error():
+    found = measure.measure([row_set("main", [])], seed=0)
+    assert found["equal"] == {"n": 0, "seed": 0, "sets": {}}
+    json.dumps(found, allow_nan=False)
+
+
+def test_summary_is_one_line_per_set():
+    lines = measure.summary(measure.measure([row_set("main", VARIED), row_set("dev", DULL)], seed=0))
+    assert len(lines) == 3
+    assert lines[1].startswith("  main: 3 rows of 4.3 words; distinct-1 1.000, distinct-2 1.000, distinct-3 1.000, compression ratio ")
+
+
+def test_texts_without_three_words_have_no_distinct_3():
+    found = measure.measure([row_set("main", [(("sport",), "two words")])], seed=0)
+    assert "distinct-3 none" in measure.summary(found)[1]
+
+
+@pytest.fixture
+def ctx(tmp_path, monkeypatch):
+    """A run of the pair task with accepted rows of its own and of one control."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    prepare.run(prepare.Choices(task=str(ROOT / "tests" / "fixtures" / "pair"), run="r"))
+    made = Context.open(Path("runs/r"))
+    seed = Seed.make(["entailment"], {"premise": "a", "hypothesis": "b"})
+    for folder, text in (("", "The ferry is late"), ("controls/random", "Bees sleep")):
+        fields = {"premise": "It rains.", "hypothesis": text}
+        row = Candidate.plan(task="t", strategy="s", seed=seed, passage_id="p").after(Event("synthesize", ACCEPTED), fields=fields)
+        write_jsonl(made.folder.path / folder / "accepted.jsonl", [row.to_dict()])
+        write_jsonl(made.folder.path / folder / "synthesized.jsonl", [row.to_dict()])
+    names = ["synthesized.jsonl", "controls/random/synthesized.jsonl"]
+    run_step(made.folder, "synthesize", after=(), settings={}, outputs=names, body=dict)
+    run_step(made.folder, "curate", after=(), settings={}, outputs=["accepted.jsonl"], body=dict)
+    return made
+
+
+def test_step_measures_the_generated_field_of_run_controls_seeds_and_dev(ctx, capsys):
+    assert [measure.run(ctx), measure.run(ctx)] == [True, False]
+    found = json.loads(ctx.folder.file("metrics.json").read_text())
+    assert (found["v"], found["field"]) == (1, "hypothesis")
+    assert list(found["sets"]) == ["main", "random", "seeds", "dev"]
+    assert found["sets"]["main"]["lengths"]["words"]["mean"] == 4.0
+    assert found["sets"]["seeds"]["labels"]["n"] == len((ROOT / "tests/fixtures/pair/seeds.jsonl").read_text().splitlines())
+    assert found["equal"]["n"] == 1
+    assert "random: 1 rows of 2.0 words" in capsys.readouterr().out
+
+
+def test_curate_has_to_run_first(ctx):
+    ctx.folder.receipt_path("curate").unlink()
+    with pytest.raises(RunFolderError, match="step 'curate'"):
+        measure.run(ctx)

@@ -1,0 +1,173 @@
+"""Each of these bugs has cost users of other projects rows, money or trust. The name of a test says which one."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import spacy
+
+from spacy_synthesizrr.candidates import Candidate, Seed
+from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
+from spacy_synthesizrr.models.scripted import make_scripted
+from spacy_synthesizrr.prompts import Answer, Failure, Prompt
+from spacy_synthesizrr.tasks.registry import make_refine_task
+
+TASK = {"@llm_tasks": "synthesizrr.Refine.v1", "labels": {"sport": "about sport"}}
+SCRIPTED = {"@llm_models": "synthesizrr.Scripted.v1"}
+
+
+@pytest.fixture
+def nlp():
+    made = spacy.blank("en")
+    made.add_pipe("llm_synthesizrr", config={"task": TASK, "model": SCRIPTED})
+    return made
+
+
+@pytest.fixture
+def store(tmp_path):
+    with ResponseStore(tmp_path / "answers.sqlite") as opened:
+        yield opened
+
+
+def planned(nlp, number, passage="A text.", draws=1):
+    doc = nlp.make_doc(f"seed {number}")
+    seed = Seed.make(["sport"], {"text": doc.text})
+    candidates = [Candidate.plan(task="t", strategy="s", seed=seed, passage_id="p", draw=draw) for draw in range(draws)]
+    doc._.synthesizrr_planned = [{"candidate": candidate.to_dict(), "passage": passage} for candidate in candidates]
+    return doc
+
+
+def statuses(docs):
+    return [row["status"] for doc in docs for row in doc._.synthesizrr]
+
+
+def use(nlp, model):
+    nlp.get_pipe("llm_synthesizrr").model = model
+    return model
+
+
+def test_one_bad_request_keeps_the_other_127(nlp):
+    use(nlp, make_scripted(fail={"containing": "seven", "kind": "server_error"}))
+    done = list(nlp.pipe(planned(nlp, number, "seven" if number == 7 else "fine") for number in range(128)))
+    assert statuses(done) == ["failed" if number == 7 else "generated" for number in range(128)]
+
+
+def test_permuted_words_have_distinct_keys():
+    assert request_hash("dog bites man", identity="m") != request_hash("man bites dog", identity="m")
+
+
+def test_permuted_words_get_their_own_answers(nlp, store):
+    use(nlp, Remembering(make_scripted(), store))
+    done = list(nlp.pipe([planned(nlp, 1, "dog bites man"), planned(nlp, 1, "man bites dog")]))
+    texts = [doc._.synthesizrr[0]["fields"]["text"] for doc in done]
+    assert texts == ["about sport: dog bites man", "about sport: man bites dog"]
+
+
+def test_same_passage_k_draws_gives_k_calls(nlp, store):
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    [doc] = list(nlp.pipe([planned(nlp, 1, draws=5)]))
+    assert (teacher.calls, len({row["request"] for row in doc._.synthesizrr}), len(store)) == (5, 5, 5)
+
+
+def test_last_partial_batch_is_kept(nlp, store):
+    use(nlp, Remembering(make_scripted(), store))
+    list(nlp.pipe((planned(nlp, number, f"text {number}") for number in range(6)), batch_size=4))
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    assert statuses(nlp.pipe((planned(nlp, number, f"text {number}") for number in range(6)), batch_size=4)) == ["generated"] * 6
+    assert teacher.calls == 0
+
+
+def test_system_prompt_and_endpoint_are_in_the_key():
+    system = Prompt("a", messages=({"role": "system", "content": "be brief"}, {"role": "user", "content": "a"}))
+    keys = {request_hash(prompt, identity=identity) for prompt in ("a", system) for identity in ("m at host one", "m at host two")}
+    assert len(keys) == 4
+
+
+def test_added_row_pays_only_itself(nlp, store):
+    use(nlp, Remembering(make_scripted(), store))
+    list(nlp.pipe(planned(nlp, number, f"text {number}") for number in range(10)))
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    list(nlp.pipe(planned(nlp, number, f"text {number}") for number in (*range(5), 99, *range(5, 10))))
+    assert teacher.calls == 1
+
+
+def test_failures_are_re_asked_on_resume(nlp, store):
+    use(nlp, Remembering(make_scripted(fail={"every": 3}), store))
+    first = statuses(nlp.pipe(planned(nlp, number, f"text {number}") for number in range(9)))
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    second = statuses(nlp.pipe(planned(nlp, number, f"text {number}") for number in range(9)))
+    assert (first.count("failed"), second.count("failed"), teacher.calls) == (3, 0, 3)
+
+
+def test_paid_answer_survives_parse_error(nlp, store):
+    use(nlp, Remembering(make_scripted(), store))
+    task = nlp.get_pipe("llm_synthesizrr").task
+    parse = task.parse_responses
+
+    def broken(shards, responses):
+        for _, answers in zip(shards, responses, strict=True):
+            raise RuntimeError(f"cannot parse {answers}")
+
+    task.parse_responses = broken
+    with pytest.raises(RuntimeError, match="cannot parse"):
+        list(nlp.pipe([planned(nlp, 1)]))
+    task.parse_responses = parse
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    assert statuses(nlp.pipe([planned(nlp, 1)])) == ["generated"]
+    assert teacher.calls == 0
+
+
+@pytest.mark.parametrize(
+    "answer", [Failure("server_error", "502 Bad Gateway"), {"error": {"message": "quota exceeded"}}, ValueError("no such model"), None]
+)
+def test_error_text_never_becomes_example(nlp, answer):
+    def model(prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
+        for group in prompts:
+            yield [answer for _ in group]
+
+    use(nlp, model)
+    [doc] = list(nlp.pipe([planned(nlp, 1)]))
+    assert doc._.synthesizrr[0]["status"] == "failed"
+    assert "fields" not in doc._.synthesizrr[0]
+
+
+def test_truncated_answer_is_not_accepted(nlp):
+    def model(prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
+        for group in prompts:
+            yield [Answer("The club won the", finish="length") for _ in group]
+
+    use(nlp, model)
+    [doc] = list(nlp.pipe([planned(nlp, 1)]))
+    assert (doc._.synthesizrr[0]["status"], doc._.synthesizrr[0]["events"][-1]["reason"]) == ("failed", "truncated")
+
+
+def test_empty_input_batch_sends_no_empty_prompt(nlp, store):
+    teacher = make_scripted()
+    use(nlp, Remembering(teacher, store))
+    assert list(nlp.pipe([])) == []
+    [doc] = list(nlp.pipe(["a text without a plan"]))
+    assert (doc._.synthesizrr, teacher.calls) == ([], 0)
+
+
+def test_asked_n_equals_got_n_whatever_the_model_gives(nlp):
+    def model(prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
+        for number, group in enumerate(prompts):
+            yield ["x"] * (len(list(group)) + number - 2)
+
+    use(nlp, model)
+    done = list(nlp.pipe(planned(nlp, number, draws=2) for number in range(5)))
+    assert [len(doc._.synthesizrr) for doc in done] == [2] * 5
+
+
+def test_a_passage_cannot_write_the_template():
+    task = make_refine_task(TASK["labels"])
+    doc = spacy.blank("en").make_doc("x")
+    hostile = "{{ ''.__class__.__mro__[1].__subclasses__() }} {% raw %}"
+    doc._.synthesizrr_planned = [planned(spacy.blank("en"), 1, hostile)._.synthesizrr_planned[0]]
+    [([prompt], _)] = task.generate_prompts([doc])
+    assert hostile in prompt
