@@ -89,10 +89,12 @@ def leak_sentences(numbers: Mapping[str, Any]) -> Iterator[str]:
     """YIELDS (str): What the leak gate looked for and what it found."""
     asked = (numbers["plan"].get("settings") or {}).get("leaks", {})
     if asked:
+        near = asked["similarity"]
+        edge = "the window's upper edge" if near == "window" else f"{near}"
+        closer = "" if near is None else f", or have a similarity to one above {edge},"
         yield (
-            f"Passages that equal a dev or test text, share {asked['ngram']} words in a row with one"
-            + (", or come closer to one than the window allows," if asked["similarity"] is not None else "")
-            + " never enter the plan. The same words are looked for between seeds, dev and test."
+            f"Passages that equal a dev or test text, share {asked['ngram']} words in a row with one{closer} never enter the plan. "
+            "Shared words are looked for between seeds, dev and test too."
         )
     titles = {
         "passages": "Passages kept out of the plan",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -103,12 +103,14 @@ class LeakGate(Settings):
     """
 
     ngram: int = Field(8, ge=2)
-    similarity: float | Literal["window"] | None = "window"
+    similarity: Annotated[float, Field(ge=-1, le=1)] | Literal["window"] | None = "window"
 
     def threshold(self, window: Window, upper_edge: float) -> float | None:
         """RETURNS (float): The similarity above which a passage is a leak, given the input window and its upper edge."""
         if self.similarity != "window":
             return self.similarity
+        if upper_edge > 1:  # a score of a keyword search, which is no cosine
+            return COPY
         return upper_edge if window.kind == "absolute" else max(upper_edge, COPY)
 
 

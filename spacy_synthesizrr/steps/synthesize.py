@@ -138,11 +138,15 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
     import spacy
 
     from spacy_synthesizrr.models.responses import Remembering
+    from spacy_synthesizrr.steps.plan import plan_settings
     from spacy_synthesizrr.tasks.registry import task_config
 
     block = teacher(ctx)
     nlp = spacy.blank(str(ctx.settings["lang"]))
-    nlp.add_pipe("llm_synthesizrr", config={"task": task_config(ctx.task, mode=mode), "model": block})
+    task = task_config(ctx.task, mode=mode)
+    if mode != FEWGEN:  # prompts cut passages where the plan measured them
+        task["max_context"] = plan_settings(ctx).context.max_tokens
+    nlp.add_pipe("llm_synthesizrr", config={"task": task, "model": block})
     if answers is not None:
         component: Any = nlp.get_pipe("llm_synthesizrr")
         identity = digest("teacher", json.dumps(block, sort_keys=True))

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from spacy_synthesizrr.students.rows import StudentRow
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from spacy.tokens import Doc, DocBin
+    from spacy.tokens import Doc
     from spacy.vocab import Vocab
 
 SHARD_ROWS = 50_000  # of about 60 tokens: 50 MB in memory before compression
@@ -51,16 +52,16 @@ def write_docs(rows: Iterable[StudentRow], path: Path, *, nlp: Language, labels:
     folder = path.with_name(f".{path.name}.new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    written = Written()
-    shards = 0
-    docs = DocBin(attrs=[], store_user_data=True)
-    for doc in make_docs(rows, nlp=nlp, labels=labels, written=written):
-        if len(docs) == shard_rows:
-            shards = _write_shard(docs, folder, shards)
-            docs = DocBin(attrs=[], store_user_data=True)
-        docs.add(doc)
-    if len(docs) or not shards:
-        shards = _write_shard(docs, folder, shards)
+    written, stream, shards, full = Written(), iter(rows), 0, True
+    while full:
+        docs = DocBin(attrs=[], store_user_data=True)
+        with nlp.memory_zone():  # new words do not stay in the vocabulary
+            for doc in make_docs(islice(stream, shard_rows), nlp=nlp, labels=labels, written=written):
+                docs.add(doc)
+        full = len(docs) == shard_rows
+        if len(docs) or not shards:
+            docs.to_disk(folder / f"{shards:05d}.spacy")
+            shards += 1
     _put(folder, path, shards)
     return written
 
@@ -78,11 +79,6 @@ def make_docs(rows: Iterable[StudentRow], *, nlp: Language, labels: Sequence[str
         written.rows += 1
         written.labels.update(row.labels)
         yield doc
-
-
-def _write_shard(docs: DocBin, folder: Path, number: int) -> int:
-    docs.to_disk(folder / f"{number:05d}.spacy")
-    return number + 1
 
 
 def _put(folder: Path, path: Path, shards: int) -> None:

@@ -1,5 +1,6 @@
 import copy
 import functools
+import html
 import html.parser
 import re
 
@@ -285,3 +286,14 @@ def test_a_long_line_list_is_cut():
     cells = [{"gold": "sport", "predicted": "science", "count": 40, "rows": list(range(1, 41))}]
     evaluation = {**NUMBERS["evaluation"], "confusion": {"labels": ["sport", "science"], "cells": cells}}
     assert "1, 2, 3, 4, 5, 6, 7, 8 …" in words(page(evaluation=evaluation))
+
+
+@pytest.mark.parametrize(("similarity", "said"), [
+    ("window", "or have a similarity to one above the window's upper edge, never enter"), (0.9, "above 0.9, never enter"),
+    (None, "share 8 words in a row with one never enter"),
+])  # fmt: skip
+def test_the_leak_gate_says_what_it_looks_for(similarity, said):
+    plan = {**NUMBERS["plan"], "settings": {"leaks": {"ngram": 8, "similarity": similarity}}}
+    text = html.unescape(words(page(plan=plan)))
+    assert said in text
+    assert "Passages kept out of the plan: 1 (1 by equal)." in text

@@ -69,7 +69,15 @@ def test_one_shard_of_docs_is_in_memory_at_a_time(tmp_path):
             yield row
 
     write(path, stream(), shard_rows=2)
-    assert seen == [0, 0, 0, 1, 1, 2, 2, 3, 3, 4]
+    assert seen == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_new_words_do_not_stay_in_the_vocabulary(tmp_path):
+    nlp = spacy.blank("en")
+    before = len(nlp.vocab.strings)
+    written = write_docs((StudentRow(str(i), f"word{i}x", ("sport",)) for i in range(50)), tmp_path / "t.spacy", nlp=nlp, labels=LABELS)
+    assert written.rows == 50
+    assert len(nlp.vocab.strings) - before < 10
 
 
 def test_no_rows_make_an_empty_set(tmp_path):
