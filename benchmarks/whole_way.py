@@ -44,7 +44,7 @@ def cases() -> list[Case]:
     for seeds in (10, 50):
         draw = ("--per-label", str(seeds), "--dev", "100", "--test", "500")
         for strategy in ("synthesizrr", "no-margin"):
-            variables = {"per_label": 400 if seeds == 10 else 1000}
+            variables = {"per_label": 200 if seeds == 10 else 800}
             found.append(Case(f"agnews-{seeds}-{strategy}", **news, draw=draw, strategy=strategy, variables=variables))
     sst2 = ("--per-label", "50", "--dev", "100", "--test", "500")
     found.append(Case("sst2-50", "sst2", "imdb_train_5k.jsonl.gz", "sst2_train.csv", sst2, variables={"per_label": 400}))

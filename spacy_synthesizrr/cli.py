@@ -66,7 +66,7 @@ def prepare(
 def _add_step(name: str, about: str) -> None:
     @user_errors
     def command(run: str = RUN) -> None:
-        from spacy_synthesizrr.steps.context import Context
+        from spacy_synthesizrr.context import Context
 
         started = time.monotonic()
         context = Context.open(run)
@@ -95,8 +95,8 @@ for _name, _about in {
 @user_errors
 def preview(run: str = RUN, n: int = typer.Option(2, "-n", min=1, help="Prompts to show per label.")) -> None:
     """Show a few rendered prompts and what all of them will cost in tokens, before a cent is spent."""
-    from spacy_synthesizrr.preview import preview as text
-    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.context import Context
+    from spacy_synthesizrr.steps.preview import preview as text
 
     for line in text(Context.open(run), per_label=n):
         say(line)
@@ -106,7 +106,7 @@ def preview(run: str = RUN, n: int = typer.Option(2, "-n", min=1, help="Prompts 
 @user_errors
 def trace(id: str = typer.Argument(..., help="A candidate's id, or its first digits."), run: str = RUN) -> None:
     """Tell the whole life of one row: seed, passage, prompt, answer, every verdict."""
-    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.trace import trace as text
 
     say(text(Context.open(run), id))
@@ -116,7 +116,7 @@ def trace(id: str = typer.Argument(..., help="A candidate's id, or its first dig
 @user_errors
 def calibrate(run: str = RUN) -> None:
     """Draw the similarities between seeds and passages, and propose windows."""
-    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps.plan import calibrate as text
 
     say(text(Context.open(run)))

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate, Event, Passage
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import parse_row
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.steps.context import Context
-from spacy_synthesizrr.steps.index import open_store
+from spacy_synthesizrr.stores.opening import open_store
 
 # From the first file that a candidate stands in to the last; the last one found tells the whole history.
 FILES = ("planned.jsonl", "generated.jsonl", "synthesized.jsonl", "turned_away.jsonl", "accepted.jsonl", "rejected.jsonl")

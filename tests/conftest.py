@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.context import Context
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -88,7 +88,7 @@ def walked_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def walked(walked_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """A copy of that project as working directory, and its run."""
-    from spacy_synthesizrr.steps.context import Context
+    from spacy_synthesizrr.context import Context
 
     shutil.copytree(walked_project, tmp_path / "project")
     monkeypatch.chdir(tmp_path / "project")

@@ -33,8 +33,8 @@ SENTENCES = {
 
 def walk(path: Path) -> None:
     """Write a project and walk a run called "tiny" in it; the working directory is put back."""
+    from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps import curate, index, measure, plan, prepare, synthesize
-    from spacy_synthesizrr.steps.context import Context
 
     write_task(path / "tiny")
     shutil.copytree(ROOT / "configs", path / "configs")

@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 
 from spacy_synthesizrr.candidates import ROW_VERSION
+from spacy_synthesizrr.context import KINDS, Context
 from spacy_synthesizrr.jsonl import read_json, read_jsonl
 from spacy_synthesizrr.receipts import STEPS, RunFolder, versions
 from spacy_synthesizrr.report.findings import MAIN, Finding, Standing, comparisons, remarks
-from spacy_synthesizrr.steps.context import KINDS, Context
 
 LEAKS_SHOWN = 20
 SETTINGS = ("per_label", "seed", "lang", "gpu_id")

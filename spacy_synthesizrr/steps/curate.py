@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import ACCEPTED, REJECTED, Candidate, Event
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.sets import Rows, read_set_filters, taken_away
 from spacy_synthesizrr.curation.verdicts import Verdict
 from spacy_synthesizrr.funnel import Funnel
@@ -19,7 +20,6 @@ from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
-from spacy_synthesizrr.steps.context import Context
 
 STEP = "curate"
 OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "funnel.json")
@@ -75,7 +75,7 @@ def _arm(ctx: Context, name: str, folder: Path, away: Mapping[str, tuple[str, Ve
 
 def _lookup(ctx: Context) -> Lookup:
     from spacy_synthesizrr.labelled import read_seeds
-    from spacy_synthesizrr.steps.index import open_store
+    from spacy_synthesizrr.stores.opening import open_store
 
     return Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
 

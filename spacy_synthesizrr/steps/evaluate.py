@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.steps.train import REPORT as TRAINED
 from spacy_synthesizrr.steps.train import TRAINING, student_task

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.configs import section
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.sourcing.settings import PlanSettings
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
 from spacy_synthesizrr.students.rows import StudentRow, accepted_rows, labelled_rows, retrieved_rows, seed_rows
 
@@ -47,7 +47,7 @@ def _outputs(folder: RunFolder) -> list[str]:
 def _body(ctx: Context) -> dict[str, Any]:
     import spacy
 
-    from spacy_synthesizrr.steps.index import open_store
+    from spacy_synthesizrr.stores.opening import open_store
 
     nlp = spacy.blank(str(ctx.settings["lang"]))
     store = open_store(ctx)

@@ -14,17 +14,17 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import Passage, digest
 from spacy_synthesizrr.configs import build, section
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.corpus import PassageSettings, read_passages
 from spacy_synthesizrr.embedders.base import Embedder
-from spacy_synthesizrr.errors import InputError, StoreError
 from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.stores.base import Store, describe
+from spacy_synthesizrr.stores.opening import INDEX, configured_store, index_stands
 from spacy_synthesizrr.tables import BadRow
 
-INDEX, REJECTED = "index.json", "corpus_rejected.jsonl"
+REJECTED = "corpus_rejected.jsonl"
 NOTE = "corpus.json"
 
 
@@ -45,34 +45,13 @@ def run(ctx: Context) -> bool:
     return run_step(ctx.folder, "index", after=(), settings=settings, outputs=(INDEX, REJECTED), body=lambda: _index(ctx))
 
 
-def index_stands(ctx: Context) -> bool:
-    """RETURNS (bool): Whether the index that the run's `index.json` names is still there; runs share it, so it may be gone."""
-    try:
-        return _store(ctx).at(read_json(ctx.folder.file(INDEX))["key"]).complete()
-    except (InputError, KeyError, TypeError):
-        return False
-
-
-def open_store(ctx: Context) -> Store:
-    """Open the index of a run for reading; `search` embeds texts with the embedder stored in it.
-
-    RAISES (InputError): When the step `index` has not been done.
-    RAISES (StoreError): When the index is gone.
-    """
-    about = read_json(ctx.folder.file(INDEX), cure="Run the step 'index' first.")
-    store = _store(ctx).at(about["key"])
-    if not store.complete():
-        raise StoreError(f"The index {store.location} is gone or damaged. Run the step 'index' again.")
-    return store
-
-
 def _index(ctx: Context) -> Mapping[str, Any]:
     path = ctx.config_path("store")
     config = ctx.config("store")
     passages = section(config, "passages", PassageSettings, path=path)
     embedder: Embedder = build(config, "embedder", path=path)
     key = _key(ctx, passages, embedder)
-    store = _store(ctx).at(key)
+    store = configured_store(ctx).at(key)
     if not (store.complete() and (store.notes / NOTE).is_file()):
         _build(ctx, store, passages, embedder)
     _copy(store, ctx)
@@ -123,11 +102,6 @@ def _count(passages: Iterable[Passage], totals: Counter[str]) -> Iterator[Passag
         totals["documents"] += last != (passage.source, passage.document)
         last = passage.source, passage.document
         yield passage
-
-
-def _store(ctx: Context) -> Store:
-    store: Store = build(ctx.config("store"), "store", path=ctx.config_path("store"))
-    return store
 
 
 def _key(ctx: Context, passages: PassageSettings, embedder: Embedder) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.configs import section
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
@@ -22,8 +23,7 @@ from spacy_synthesizrr.sourcing.seeds import group_seeds
 from spacy_synthesizrr.sourcing.settings import FEWGEN, PlanSettings
 from spacy_synthesizrr.sourcing.shots import Shots
 from spacy_synthesizrr.sourcing.summary import LabelCount, ShotCounter, count_labels, refuse_empty_labels, shortfalls, table
-from spacy_synthesizrr.steps.context import Context
-from spacy_synthesizrr.steps.index import open_store
+from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.taskfile import TaskSpec
 
 PLANNED, PLAN, LEAKS, CONTROLS = "planned.jsonl", "plan.json", "leaks.jsonl", "controls"

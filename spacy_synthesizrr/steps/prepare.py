@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.context import KINDS, RUNS
 from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError, choices
-from spacy_synthesizrr.jsonl import write_json
+from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken
-from spacy_synthesizrr.steps.context import KINDS, RUNS
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 SETTLED_NS = 2_000_000_000  # a file younger than this may change again without a new time stamp
@@ -80,10 +80,22 @@ def run(wanted: Choices) -> bool:
     }
     if found != old:
         _check_labelled_rows(task)
-    broken = forget_broken(folder)
+    broken = forget_broken(folder) or _forget_lost_index(folder)
     write_json(folder.file("inputs.json"), found)
     _write_receipt(folder, found)
     return found != old or bool(broken)
+
+
+def _forget_lost_index(folder: RunFolder) -> bool:
+    """Remove the receipt of `index` when the folder that it indexed into is gone: runs share it, so somebody may have removed it."""
+    receipt, about = folder.receipt_path("index"), folder.file("index.json")
+    if not (receipt.is_file() and about.is_file()):
+        return False
+    place = str(read_json(about).get("store", ""))
+    if "://" in place or Path(place).is_dir():
+        return False
+    receipt.unlink()
+    return True
 
 
 def _check_language(lang: str) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import atomic, read_jsonl, write_json
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import STEPS, run_step
-from spacy_synthesizrr.steps.context import Context
 
 PAGE, NUMBERS = "report/index.html", "report/numbers.json"
 NEEDED = ("index", "plan", "synthesize", "curate")
@@ -61,7 +61,7 @@ def draw_samples(ctx: Context, edges: Any) -> Any:
     from spacy_synthesizrr.lookup import Lookup
     from spacy_synthesizrr.report.page import Samples
     from spacy_synthesizrr.report.rows import SimilarityCounts, sample, show
-    from spacy_synthesizrr.steps.index import open_store
+    from spacy_synthesizrr.stores.opening import open_store
 
     lookup = Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
     counts = SimilarityCounts(edges)

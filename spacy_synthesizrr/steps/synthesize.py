@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, digest
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.synthesis import FILES, STEP
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def run(ctx: Context) -> bool:
     RAISES (TeacherError): When the teacher can answer no prompt of this strategy.
     """
     settings = ctx.depends(task=True, files=("seeds",), configs=("strategy", "teacher", "curate"), settings=("per_label", "seed", "lang"))
-    return run_step(
-        ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx)
-    )
+    return run_step(ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx))
 
 
 def _outputs(ctx: Context) -> list[str]:
@@ -67,7 +65,7 @@ def _outputs(ctx: Context) -> list[str]:
 def _body(ctx: Context) -> dict[str, Any]:
     from spacy_synthesizrr.labelled import read_seeds
     from spacy_synthesizrr.models.responses import ResponseStore
-    from spacy_synthesizrr.steps.index import open_store
+    from spacy_synthesizrr.stores.opening import open_store
 
     store = open_store(ctx)
     seeds = read_seeds(ctx.task)

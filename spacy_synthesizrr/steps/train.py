@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import digest
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.students.arms import MAIN, Arm, check_main
 from spacy_synthesizrr.students.scores import ACCURACY, MICRO_F, spread

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Passage, Seed
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.receipts import RunFolder, fingerprint, run_step
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.taskfile import read_task
 
 ROOT = Path(__file__).parents[2]

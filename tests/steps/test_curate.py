@@ -8,13 +8,14 @@ import pytest
 from spacy.util import registry
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, REJECTED, Candidate, Event
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.verdicts import reject
 from spacy_synthesizrr.errors import ConfigError, RunFolderError
 from spacy_synthesizrr.jsonl import read_jsonl, write_json, write_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import curate, index, prepare
-from spacy_synthesizrr.steps.context import Context
+from spacy_synthesizrr.stores.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 ASKED = 2
@@ -173,7 +174,7 @@ def test_set_filter_takes_rows_away_with_reason_and_score(ctx):
     prepare.run(prepare.Choices(task="task.yml", run="wet", per_label=ASKED))
     ctx = Context.open(Path("runs/wet"))
     index.run(ctx)
-    store = index.open_store(ctx)
+    store = open_store(ctx)
     ids = [passage.id for passage, _ in store.iterate()]
     store.close()
     fill(ctx, ROWS[:2], passage_ids=ids)

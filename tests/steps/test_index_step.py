@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError, InputError, StoreError
 from spacy_synthesizrr.receipts import RunFolder, fingerprint
 from spacy_synthesizrr.steps import index
-from spacy_synthesizrr.steps.context import Context
 from spacy_synthesizrr.stores.base import Query
+from spacy_synthesizrr.stores.opening import open_store
 
 TASK = """
 name: towns
@@ -97,7 +98,7 @@ def test_rejected_pieces_are_listed_with_their_line(folder):
 def test_open_store_searches_with_the_stored_embedder(folder):
     ctx = project(folder)
     index.run(ctx)
-    store = index.open_store(ctx)
+    store = open_store(ctx)
     (hits,) = store.search([Query("a penalty in the match")], 1)
     assert store.get([hits[0].passage_id])[0].document == "d0"
     assert store.embedder.id == about(ctx)["embedder"]["id"]
@@ -144,11 +145,11 @@ def test_an_index_that_was_removed_by_hand_is_built_again(folder):
     index.run(ctx)
     before = about(ctx)
     shutil.rmtree(folder / "index")
-    with pytest.raises(StoreError, match="gone or damaged. Run the step 'index' again"):
-        index.open_store(ctx)
+    with pytest.raises(StoreError, match="gone or damaged. Run it again: spacy project run all"):
+        open_store(ctx)
     assert index.run(ctx)
     assert about(ctx) == before
-    assert index.open_store(ctx).count() == 4
+    assert open_store(ctx).count() == 4
 
 
 def test_an_index_without_its_notes_is_completed(folder):
@@ -194,7 +195,7 @@ def test_an_unknown_key_in_the_length_band_is_refused(folder):
 
 def test_open_store_before_index_says_what_to_run(folder):
     with pytest.raises(InputError, match="Run the step 'index' first"):
-        index.open_store(project(folder))
+        open_store(project(folder))
 
 
 def test_a_killed_step_is_done_whole_by_the_next(folder):
@@ -202,7 +203,7 @@ def test_a_killed_step_is_done_whole_by_the_next(folder):
     code = """
         import os, signal
         from spacy_synthesizrr.steps import index
-        from spacy_synthesizrr.steps.context import Context
+        from spacy_synthesizrr.context import Context
         index.describe = lambda embedder: os.kill(os.getpid(), signal.SIGKILL)
         index.run(Context.open("one"))
     """

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import measure, prepare
-from spacy_synthesizrr.steps.context import Context
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError, PlanError
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.steps import index, plan, prepare
-from spacy_synthesizrr.steps.context import Context
+from spacy_synthesizrr.stores.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 TASK = """
@@ -83,7 +84,7 @@ def about(ctx: Context) -> dict:
 
 
 def texts(ctx: Context, found: list[Candidate]) -> list[str]:
-    store = index.open_store(ctx)
+    store = open_store(ctx)
     return [passage.text for passage in store.get([row.passage_id for row in found])]
 
 

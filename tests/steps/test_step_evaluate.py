@@ -22,7 +22,7 @@ def walk(run, **settings):
 
 def make(path, monkeypatch, **options):
     run = StudentRun.make(path, ("sport", "business", "science"), **options)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: run.store)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
     run.accept(8)
     run.not_run("fewgen", "not run: this teacher only copies")
     return run
@@ -41,7 +41,7 @@ def done(tmp_path_factory):
 def again(done, tmp_path, monkeypatch):
     """A copy of the evaluated run, to be changed and run again."""
     run = done.copy(tmp_path)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: run.store)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
     return run
 
 

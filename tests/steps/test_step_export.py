@@ -15,7 +15,7 @@ from spacy_synthesizrr.students.export import ROW_ID
 def made(tmp_path, monkeypatch):
     """A run with 8 accepted rows per label and both synthesized controls."""
     run = StudentRun.make(tmp_path)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: run.store)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
     run.accept(8)
     run.accept(8, arm="random")
     run.not_run("fewgen", "not run: this teacher only copies")

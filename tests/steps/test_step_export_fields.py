@@ -22,7 +22,7 @@ def make(tmp_path, monkeypatch, fixture, rows):
     """A run of a fixture task with these accepted rows."""
     run = StudentRun.make(tmp_path)
     shutil.copytree(FIXTURES / fixture, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: STORE)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: STORE)
     accepted = []
     for labels, fields in rows:
         planned = Candidate.plan(task="t", strategy="s", seed=Seed.make(labels, fields), passage_id="p")

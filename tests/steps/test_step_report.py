@@ -5,11 +5,11 @@ import re
 import pytest
 from walked_run import HOSTILE
 
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import report
-from spacy_synthesizrr.steps.context import Context
 
 
 def page(context):

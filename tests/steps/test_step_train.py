@@ -36,13 +36,13 @@ def done(tmp_path_factory):
 def again(done, tmp_path, monkeypatch):
     """A copy of the trained run, to be changed and run again."""
     run = done.copy(tmp_path)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: run.store)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
     return run
 
 
 def make(path, monkeypatch):
     run = StudentRun.make(path)
-    monkeypatch.setattr("spacy_synthesizrr.steps.index.open_store", lambda ctx: run.store)
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
     run.accept(8)
     run.accept(2, arm="random")
     return run
@@ -118,7 +118,7 @@ def test_killed_training_goes_on_where_it_was(made, tmp_path):
             """
             import os, signal, sys
             from spacy_synthesizrr.steps import train
-            from spacy_synthesizrr.steps.context import Context
+            from spacy_synthesizrr.context import Context
             from spacy_synthesizrr.students import train as students
 
             read_log, seen = students._read_log, []

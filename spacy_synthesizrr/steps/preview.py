@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import count_tokens
-from spacy_synthesizrr.steps.context import Context
-from spacy_synthesizrr.steps.index import open_store
 from spacy_synthesizrr.steps.synthesize import Arm, arms, pipeline
+from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.synthesis import docs
 
 SAMPLE = 200

@@ -1,0 +1,94 @@
+"""Imports point one way, modules stay small, and nothing heavy comes in by the back door."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "spacy_synthesizrr"
+LAYERS = (
+    "errors candidates prompts progress sentences extensions __init__",
+    "jsonl configs lines",
+    "receipts tables taskfile",
+    "context corpus embedders models",
+    "stores",
+    "lookup",
+    "curation",
+    "labelled metrics sourcing funnel",
+    "draws tasks students",
+    "components synthesis report trace",
+    "steps",
+    "scaffold",
+    "cli",
+    "spacy_cli __main__",
+)
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def unit(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_units(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("spacy_synthesizrr."):
+            names.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "spacy_synthesizrr":
+            names |= {alias.name for alias in node.names}
+    return names - {unit(path)}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    upward = {name for name in imported_units(path) if RANK[name] >= RANK[unit(path)]}
+    assert not upward
+
+
+def test_the_package_never_imports_the_bridge():
+    assert not [path for path in MODULES if "argilla_bridge" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_has_at_most_300_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_function_has_at_most_50_lines(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            start = node.body[1].lineno if ast.get_docstring(node) and len(node.body) > 1 else node.lineno
+            assert (node.end_lineno or 0) - start < 50, node.name
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level modules that a fresh Python has loaded after running some code."""
+    probe = f"import sys; {code}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    return set(subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert not loaded("import spacy_synthesizrr") & {"spacy", "numpy", "sklearn", "matplotlib", "pydantic", "typer"}
+
+
+def test_the_command_line_imports_nothing_heavy():
+    assert not loaded("import spacy_synthesizrr.cli") & {"spacy", "numpy", "sklearn", "matplotlib", "torch", "transformers"}
+
+
+def test_being_installed_adds_nothing_heavy_to_a_blank_pipeline():
+    heavy = {"torch", "transformers", "weaviate", "argilla", "evaluate", "sklearn", "matplotlib", "scipy", "ruamel"}
+    with_spacy_llm = loaded("import spacy, spacy_llm; spacy.blank('en')")
+    assert not (loaded("import spacy; spacy.blank('en')") - with_spacy_llm) & heavy
+
+
+def test_every_entry_point_can_be_loaded():
+    from importlib.metadata import distribution
+
+    found = [point for point in distribution("spacy-synthesizrr").entry_points if point.group != "spacy_cli"]
+    assert len(found) > 10
+    assert all(point.load() for point in found)
