@@ -113,6 +113,9 @@ class TaskSpec(_Spec):
             raise ValueError(f"two text fields have the same name: {', '.join(names)}")
         if sum(spec.generated for spec in self.fields) != 1:
             raise ValueError("exactly one of the text fields must have `generated: true`")
+        for label in self.labels:
+            if " + " in label or (not self.exclusive and "|" in label):
+                raise ValueError(f"the label '{label}' contains ' + ' or '|', which stand between the labels of a row with several")
         if self.seeds is None and any(spec.origin == "seed" for spec in self.carried):
             raise ValueError("seeds are missing: the fields with `from: seed` can only come from them")
         for kind in ("seeds", "dev", "test", "train"):

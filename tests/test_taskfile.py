@@ -138,3 +138,12 @@ def test_fingerprint_sees_a_changed_verbalization(tmp_path):
 def test_student_reads_all_fields_in_order():
     task = read_task(Path(__file__).parent / "fixtures" / "pair")
     assert task.student_text({"hypothesis": "H.", "premise": "P."}) == "P.\nH."
+
+
+def test_a_label_that_looks_like_two_is_refused(tmp_path):
+    assert "' + '" in refused(tmp_path, GOOD.replace("  sport:", "  sport + games:"))
+
+
+def test_a_bar_in_a_label_is_refused_where_rows_have_several(tmp_path):
+    assert read_task(write(tmp_path, GOOD.replace("  sport:", "  a|b:"))).labels
+    assert "'|'" in refused(tmp_path, "exclusive: false\n" + GOOD.replace("  sport:", "  a|b:"))

@@ -19,7 +19,7 @@ from spacy_synthesizrr.taskfile import TaskSpec
 class SeedSet:
     """Seeds in the order of their ids.
 
-    keys (Tuple[str, ...]): The label sets, sorted.
+    keys (Tuple[str, ...]): The label sets, in the order of the task file.
     group (np.ndarray): For each seed the index of its label set, int32, shape (seeds,).
     left_out (int): Seeds that were not used because there are more than the settings ask for.
     """
@@ -72,6 +72,7 @@ def group_seeds(seeds: Iterable[Seed], *, task: TaskSpec, settings: PlanSettings
             members = random.Random(digest("seeds", str(seed), key)).sample(members, limit)
         chosen.extend(members)
     chosen.sort(key=lambda item: item.id)
-    keys = tuple(sorted(groups))
+    place = {label: number for number, label in enumerate(task.labels)}
+    keys = tuple(sorted(groups, key=lambda key: [place[label] for label in next(iter(groups[key].values())).labels]))
     column = np.array([keys.index(label_key(item.labels)) for item in chosen], dtype=np.int32)
     return SeedSet(tuple(chosen), keys, column, sum(map(len, groups.values())) - len(chosen))
