@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.fingerprints import Cache, known_fingerprint, read_cache
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 Names = tuple[str, ...]
+CACHE = "fingerprints.json"
 RUNS = Path("runs")
 KINDS = ("strategy", "store", "teacher", "student")
+
+
+def relative(path: Path) -> str:
+    """A path as seen from the project folder, so that every spelling of one file is one file."""
+    try:
+        return Path(os.path.relpath(path.resolve(), Path.cwd().resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+
+
+def _sha256(path: Path, cache: Cache) -> str:
+    return str(known_fingerprint(path, path.as_posix(), cache)["sha256"]) if path.is_file() else "gone"
 
 
 @dataclass(frozen=True)
@@ -30,10 +46,29 @@ class Context:
 
         run (Path): Its name, or the path of its folder.
         RAISES (InputError): When `inputs.json` is missing.
+        RAISES (RunFolderError): When the task, a config or a file of the task changed since then.
         """
         path = Path(run)
         folder = RunFolder(path if (path / "inputs.json").is_file() else RUNS / path)
-        return cls(folder, folder.inputs())
+        found = cls(folder, folder.inputs())
+        found.check_unchanged()
+        return found
+
+    def check_unchanged(self) -> None:
+        """Make sure that what a step reads now is what its receipt will vouch for.
+
+        RAISES (RunFolderError): Names what changed since `prepare` looked at it.
+        """
+        changed = [about["path"] for about in self.inputs["configs"].values() if _sha256(Path(about["path"]), {}) != about["sha256"]]
+        cache = read_cache(self.folder.file(CACHE))
+        changed += [about["path"] for about in self.inputs["files"].values() if _sha256(Path(about["path"]), cache) != about["sha256"]]
+        if self.task.fingerprint() != self.inputs["task"]["fingerprint"]:
+            changed.append(self.inputs["identity"]["task"])
+        if changed:
+            raise RunFolderError(
+                f"Changed since `prepare` looked at it: {', '.join(changed)}. "
+                "Run `prepare` again, or the whole project: spacy project run all"
+            )
 
     @functools.cached_property
     def task(self) -> TaskSpec:

@@ -11,11 +11,9 @@ watches only receipts, leaves the later steps alone. Times go to `timings.jsonl`
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import json
 import resource
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.fingerprints import fingerprint, size
 from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 
 STEPS = ("prepare", "index", "plan", "synthesize", "curate", "measure", "export", "train", "evaluate", "report")
@@ -63,31 +62,6 @@ class RunFolder:
         return read_json(self.file("inputs.json"), cure="Run `spacy project run prepare` first.")
 
 
-def fingerprint_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in blocks (flat memory)."""
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            state.update(block)
-    return state.hexdigest()
-
-
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Bytes and SHA-256 of a file, or of everything in a folder (names and contents, sorted)."""
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        parts = [part for file in files for part in (file.relative_to(path).as_posix(), fingerprint_file(file))]
-        return {"bytes": sum(file.stat().st_size for file in files), "sha256": digest(*parts)}
-    return {"bytes": path.stat().st_size, "sha256": fingerprint_file(path)}
-
-
-def size(path: Path) -> int:
-    """RETURNS (int): Bytes of a file or of all files in a folder; −1 when there is nothing."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size if path.is_file() else -1
-
-
 def versions() -> dict[str, str]:
     """RETURNS (dict): Versions of the packages that shape results."""
     found = {}
@@ -104,25 +78,49 @@ def outputs_stand(folder: RunFolder, receipt: Mapping[str, Any]) -> bool:
     return all(size(folder.path / name) == about["bytes"] for name, about in receipt["outputs"].items())
 
 
+def is_done(folder: RunFolder, receipt: Mapping[str, Any]) -> bool:
+    """RETURNS (bool): Whether a receipt spares the work: its outputs stand, and it left nothing that may go better next time."""
+    return outputs_stand(folder, receipt) and not receipt["counts"].get("unfinished")
+
+
+def fresh(folder: RunFolder, step: str) -> bool:
+    """Whether what a step wrote is there and was made from what the steps before it say now.
+
+    RETURNS (bool): False when its receipt is missing, an output is gone, or a step before it was done again with another
+        result.
+    """
+    receipt = _read_receipt(folder, step)
+    if receipt is None or not outputs_stand(folder, receipt):
+        return False
+    return all(fresh(folder, name) and _state(folder.receipt(name)) == state for name, state in receipt.get("after", {}).items())
+
+
+def _read_receipt(folder: RunFolder, step: str) -> dict[str, Any] | None:
+    """A receipt, or None when it is missing or damaged."""
+    try:
+        receipt = json.loads(folder.receipt_path(step).read_text(encoding="utf-8"))
+        _ = receipt["key"], dict(receipt["outputs"]), dict(receipt["counts"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(receipt)
+
+
+def _state(receipt: Mapping[str, Any]) -> str:
+    return digest(json.dumps(receipt["outputs"], sort_keys=True))
+
+
 def forget_broken(folder: RunFolder) -> list[str]:
-    """Remove the receipts whose outputs are gone or changed, so that their steps run again.
+    """Remove the receipts whose outputs are gone or changed, or that left something to be tried again.
 
     RETURNS (List[str]): The steps.
     """
     broken = []
     for step in STEPS:
-        path = folder.receipt_path(step)
-        if path.is_file() and not _readable_and_whole(folder, path):
-            path.unlink()
+        receipt = _read_receipt(folder, step)
+        if folder.receipt_path(step).is_file() and (receipt is None or not is_done(folder, receipt)):
+            folder.receipt_path(step).unlink()
             broken.append(step)
     return broken
-
-
-def _readable_and_whole(folder: RunFolder, path: Path) -> bool:
-    try:
-        return outputs_stand(folder, json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def run_step(
@@ -141,9 +139,10 @@ def run_step(
     settings (Mapping): Everything else that its result depends on, as plain JSON: fingerprints of files, options.
     outputs (Sequence[str] | Callable): Names of files or folders in the run folder that it writes and nobody else writes
         into; a function when they are known only after the work.
-    body (Callable): Does the work, writes every output atomically, returns counts for the receipt.
+    body (Callable): Does the work, writes every output atomically, returns counts for the receipt; with
+        `"unfinished": True` among them the step is done again the next time.
     RETURNS (bool): Whether work was done.
-    RAISES (RunFolderError): When a step before it has not been done, or an output was not written.
+    RAISES (RunFolderError): When a step before it has not been done or is stale, or an output was not written.
     """
     with locked(folder):
         return _run_locked(folder, step, after, settings, outputs, body)
@@ -172,17 +171,12 @@ def locked(folder: RunFolder) -> Iterator[None]:
 def _run_locked(
     folder: RunFolder, step: str, after: Sequence[str], settings: Mapping[str, Any], outputs: Outputs, body: Callable[[], Mapping[str, Any]]
 ) -> bool:
-    before = {name: folder.receipt(name)["outputs"] for name in after}
+    before = {name: _upstream(folder, name) for name in after}
     key = digest(step, json.dumps([before, settings, versions()], sort_keys=True, ensure_ascii=False))
-    path = folder.receipt_path(step)
-    if path.is_file():
-        try:
-            old = json.loads(path.read_text(encoding="utf-8"))
-            if old["key"] == key and outputs_stand(folder, old):
-                return False
-        except (ValueError, KeyError, TypeError):
-            pass  # a damaged receipt vouches for nothing
-        path.unlink()
+    old = _read_receipt(folder, step)
+    if old is not None and old["key"] == key and is_done(folder, old):
+        return False
+    folder.receipt_path(step).unlink(missing_ok=True)
     started = time.monotonic()
     counts = dict(body())
     written = outputs() if callable(outputs) else outputs
@@ -190,10 +184,24 @@ def _run_locked(
     if missing:
         raise RunFolderError(f"The step '{step}' ended without writing {', '.join(missing)}. This is a bug; please report it.")
     about = {name: fingerprint(folder.path / name) for name in written}
-    receipt = {"v": 1, "step": step, "key": key, "settings": settings, "counts": counts, "versions": versions(), "outputs": about}
-    write_json(path, receipt)
+    receipt = {"v": 1, "step": step, "key": key, "after": before, "settings": settings, "counts": counts}
+    write_json(folder.receipt_path(step), receipt | {"versions": versions(), "outputs": about})
     log_timing(folder, step, time.monotonic() - started, counts)
     return True
+
+
+def _upstream(folder: RunFolder, name: str) -> str:
+    """The state of a step before this one.
+
+    RAISES (RunFolderError): When it has not been done, or is older than what it was made from.
+    """
+    receipt = folder.receipt(name)
+    if not fresh(folder, name):
+        raise RunFolderError(
+            f"The step '{name}' of the run '{folder.path.name}' is older than what it was made from, or its files are gone. "
+            f"Run it again: synthesizrr {name} --run {folder.path.name} (or the whole project: spacy project run all)"
+        )
+    return _state(receipt)
 
 
 def log_timing(folder: RunFolder, step: str, seconds: float, counts: Mapping[str, Any]) -> None:
@@ -201,13 +209,3 @@ def log_timing(folder: RunFolder, step: str, seconds: float, counts: Mapping[str
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     with folder.file("timings.jsonl").open("a", encoding="utf-8") as file:
         file.write(dumps({"step": step, "seconds": round(seconds, 2), "peak_mb": peak, "counts": dict(counts)}) + "\n")
-
-
-def replace_folder(new: Path, old: Path) -> None:
-    """Put a finished folder where an old one may be; a crash in between leaves one of the two whole."""
-    doomed = old.with_name(f".{old.name}.old")
-    shutil.rmtree(doomed, ignore_errors=True)
-    if old.exists():
-        old.rename(doomed)
-    new.rename(old)
-    shutil.rmtree(doomed, ignore_errors=True)

@@ -11,7 +11,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress sentences extensions __init__",
-    "jsonl configs lines",
+    "jsonl configs lines fingerprints",
     "receipts tables taskfile",
     "context corpus embedders models",
     "stores",

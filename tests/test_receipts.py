@@ -1,11 +1,13 @@
 """A step runs when, and only when, something it depends on changed or an output is gone."""
 
 import json
+import os
 
 import pytest
 
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken, locked, replace_folder, run_step
+from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, replace_folder
+from spacy_synthesizrr.receipts import RunFolder, forget_broken, fresh, locked, run_step
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_receipts_hold_no_times_and_no_absolute_paths(folder):
     step(folder)
     receipt = folder.receipt_path("index").read_text()
     assert str(folder.path) not in receipt
-    assert set(json.loads(receipt)) == {"v", "step", "key", "settings", "counts", "versions", "outputs"}
+    assert set(json.loads(receipt)) == {"v", "step", "key", "after", "settings", "counts", "versions", "outputs"}
 
 
 def test_two_processes_cannot_work_on_one_run(folder):
@@ -123,3 +125,51 @@ def test_replace_folder_swaps_whole_folders(tmp_path):
     replace_folder(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old" / "file").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_step_that_left_something_unfinished_is_done_again(folder):
+    def body():
+        folder.file("x.txt").write_text("x")
+        return {"unfinished": True}
+
+    options = {"after": (), "settings": {}, "outputs": ("x.txt",), "body": body}
+    assert run_step(folder, "index", **options)
+    assert fresh(folder, "index")
+    assert run_step(folder, "index", **options)
+    assert forget_broken(folder) == ["index"]
+
+
+def test_fresh_sees_that_a_step_before_was_done_again_with_another_result(folder):
+    step(folder)
+    step(folder, name="plan", after=("index",))
+    step(folder, name="curate", after=("plan",))
+    assert fresh(folder, "curate")
+    step(folder, "y", settings={"k": 2})
+    assert fresh(folder, "index")
+    assert not fresh(folder, "plan")
+    assert not fresh(folder, "curate")
+
+
+def test_a_step_refuses_to_build_on_a_stale_one(folder):
+    step(folder)
+    step(folder, name="plan", after=("index",))
+    step(folder, "y", settings={"k": 2})
+    with pytest.raises(RunFolderError, match="'plan' of the run 'demo' is older than what it was made from"):
+        step(folder, name="curate", after=("plan",))
+
+
+def test_the_cache_of_fingerprints_does_not_trust_a_file_that_was_written_just_now(tmp_path):
+    path, cache = tmp_path / "x", {}
+    path.write_text("a")
+    known_fingerprint(path, "x", cache)
+    assert cache == {}
+
+
+def test_the_cache_of_fingerprints_sees_a_change(tmp_path):
+    path, cache = tmp_path / "x", {}
+    path.write_text("a")
+    os.utime(path, (1, 1))
+    first = known_fingerprint(path, "x", cache)
+    assert known_fingerprint(path, "x", cache) == first and list(cache) == ["x"]
+    path.write_text("b")
+    assert known_fingerprint(path, "x", cache) != first

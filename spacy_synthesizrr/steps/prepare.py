@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from spacy_synthesizrr.configs import read_config
-from spacy_synthesizrr.context import KINDS, RUNS
+from spacy_synthesizrr.context import CACHE, KINDS, RUNS, relative
 from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError, choices
+from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
 from spacy_synthesizrr.jsonl import read_json, write_json
-from spacy_synthesizrr.receipts import RunFolder, fingerprint, forget_broken
+from spacy_synthesizrr.receipts import RunFolder, forget_broken
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
-SETTLED_NS = 2_000_000_000  # a file younger than this may change again without a new time stamp
 LABELLED: tuple[Literal["dev", "test", "train"], ...] = ("dev", "test", "train")
 FILE_KINDS = ("corpus", "seeds", *LABELLED)
 
@@ -65,7 +63,7 @@ def run(wanted: Choices) -> bool:
         raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 50")
     _check_language(wanted.lang)
     task = read_task(Path(wanted.task))
-    identity = {"task": _relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
+    identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
     _guard(folder, identity)
     old = _old(folder)
     found: dict[str, Any] = {
@@ -123,14 +121,6 @@ def _write_receipt(folder: RunFolder, found: Mapping[str, Any]) -> None:
     write_json(folder.receipt_path("prepare"), receipt | {"settings": found["settings"], "counts": {"files": len(found["files"])}})
 
 
-def _relative(path: Path) -> str:
-    """A path as seen from the project folder, so that every spelling of one task is one task."""
-    try:
-        return Path(os.path.relpath(path.resolve(), Path.cwd().resolve())).as_posix()
-    except ValueError:  # another drive
-        return path.resolve().as_posix()
-
-
 def _old(folder: RunFolder) -> dict[str, Any] | None:
     try:
         return json.loads(folder.file("inputs.json").read_text(encoding="utf-8"))
@@ -151,28 +141,18 @@ def _guard(folder: RunFolder, identity: Mapping[str, str]) -> None:
 
 def _files(folder: RunFolder, task: TaskSpec) -> dict[str, Any]:
     """Bytes and SHA-256 of every file that the task names; unchanged size and time spare the reading."""
-    cache_path = folder.file("fingerprints.json")
-    try:
-        cache = json.loads(cache_path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        cache = {}
-    found, fresh = {}, {}
+    cache_path = folder.file(CACHE)
+    cache, found = read_cache(cache_path), {}
     for kind in FILE_KINDS:
         path = task.file(kind)
         if path is None:
             continue
         if not path.is_file():
-            raise TaskFileError(
-                f"'{kind}.path': there is no file {path}.", path=task.path, cure="Paths start at the folder of the task file."
-            )
-        status, name = path.stat(), _relative(path)
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        known = cache.get(name, {})
-        about = known["about"] if known.get("stamp") == stamp else fingerprint(path)
-        if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
-            fresh[name] = {"stamp": stamp, "about": about}
-        found[kind] = {"path": name, **about}
-    write_json(cache_path, fresh)
+            cure = "Paths start at the folder of the task file."
+            raise TaskFileError(f"'{kind}.path': there is no file {path}.", path=task.path, cure=cure)
+        name = relative(path)
+        found[kind] = {"path": name, **known_fingerprint(path, name, cache)}
+    write_json(cache_path, {name: entry for name, entry in cache.items() if name in {about["path"] for about in found.values()}})
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacy_synthesizrr.errors import StudentError
-from spacy_synthesizrr.receipts import replace_folder
+from spacy_synthesizrr.fingerprints import replace_folder
 from spacy_synthesizrr.students.rows import StudentRow
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from pathlib import Path
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Passage, Seed
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
-from spacy_synthesizrr.receipts import RunFolder, fingerprint, run_step
+from spacy_synthesizrr.fingerprints import fingerprint
+from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.taskfile import read_task
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ import pytest
 
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError, InputError, StoreError
-from spacy_synthesizrr.receipts import RunFolder, fingerprint
+from spacy_synthesizrr.fingerprints import fingerprint
+from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.steps import index
 from spacy_synthesizrr.stores.base import Query
 from spacy_synthesizrr.stores.opening import open_store

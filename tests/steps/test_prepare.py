@@ -1,0 +1,108 @@
+"""`prepare` settles what a run is: it checks everything first, and rewrites nothing that is unchanged."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from conftest import FIXTURES, ROOT
+
+from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError
+from spacy_synthesizrr.steps.prepare import Choices, run
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A project folder with the German task, as working directory."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copytree(FIXTURES / "de", tmp_path / "task")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def choices(**changes):
+    return Choices(**({"task": "task", "run": "one", "lang": "de"} | changes))
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_second_time_nothing_changed(here):
+    assert [run(choices()), run(choices())] == [True, False]
+
+
+def test_inputs_name_every_file_with_its_hash(here):
+    run(choices())
+    files = Context.open("one").inputs["files"]
+    assert set(files) == {"corpus", "seeds", "dev", "test"}
+    assert all(len(about["sha256"]) == 64 and about["path"].startswith("task/") for about in files.values())
+
+
+def test_a_missing_file_names_its_key(here):
+    (here / "task" / "dev.jsonl").unlink()
+    with pytest.raises(TaskFileError, match=r"'dev.path': there is no file .*dev\.jsonl"):
+        run(choices())
+
+
+def test_a_wrong_label_is_found_before_anything_else_is_done(here):
+    edit(here / "task" / "dev.jsonl", '"kochen"', '"kohen"')
+    with pytest.raises(InputError, match=r"dev\.jsonl:\d+: .*'kohen'.*Did you mean 'kochen'"):
+        run(choices())
+    assert not (here / "runs" / "one" / "inputs.json").exists()
+
+
+def test_an_unknown_language_names_the_nearest(here):
+    with pytest.raises(ConfigError, match="spaCy has no language 'dee'. Did you mean 'de'"):
+        run(choices(lang="dee"))
+
+
+@pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b"])
+def test_a_run_has_a_plain_name(here, name):
+    with pytest.raises(RunFolderError, match="is not a name for a run"):
+        run(choices(run=name))
+
+
+def test_another_combination_under_one_name_is_refused_and_changes_nothing(here):
+    run(choices())
+    before = (here / "runs" / "one" / "inputs.json").read_bytes()
+    with pytest.raises(RunFolderError, match="strategy is 'retricl', was 'synthesizrr'.*--vars.run NAME"):
+        run(choices(strategy="retricl"))
+    assert (here / "runs" / "one" / "inputs.json").read_bytes() == before
+
+
+def test_another_student_does_not_make_another_run(here):
+    run(choices())
+    shutil.copyfile(here / "configs" / "student.bow.cfg", here / "configs" / "student.mine.cfg")
+    assert run(choices(student="mine"))
+
+
+def test_the_project_may_be_moved(here, monkeypatch):
+    run(choices())
+    moved = here.parent / "moved"
+    shutil.copytree(here, moved)
+    monkeypatch.chdir(moved)
+    assert not run(choices())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("configs/curate.cfg", "[", "# x\n["), ("task/task.yml", "ein oder zwei", "zwei"), ("task/seeds.jsonl", "kochen", "verkehr")],
+)
+def test_a_step_refuses_what_changed_since(here, name, old, new):
+    run(choices())
+    edit(here / name, old, new)
+    with pytest.raises(RunFolderError, match=f"Changed since `prepare` looked at it: {name}"):
+        Context.open("one")
+
+
+def test_an_index_that_is_gone_is_made_again(here):
+    run(choices())
+    receipt = here / "runs" / "one" / "receipts" / "index.json"
+    receipt.write_text('{"key": "", "counts": {}, "outputs": {}}')
+    (here / "runs" / "one" / "index.json").write_text('{"store": "index/gone"}')
+    assert run(choices())
+    assert not receipt.exists()
