@@ -17,7 +17,6 @@ ROW_VERSION = 1
 NAMESPACE = uuid.UUID("5d9f6a52-1c3e-5b0e-9a3f-3c1f64b1f0a7")
 
 PLANNED, GENERATED, FAILED, ACCEPTED, REJECTED = "planned", "generated", "failed", "accepted", "rejected"
-STATUSES = (PLANNED, GENERATED, FAILED, ACCEPTED, REJECTED)
 
 
 def digest(*parts: str) -> str:

@@ -11,11 +11,12 @@ document carries it as `meta["title"]`.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
-import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, model_validator
@@ -172,6 +173,18 @@ def _hide_long_words(text: str) -> str:
     return " ".join(word if len(word) <= CHARACTERS_PER_WORD else "x" * len(word) for word in words)
 
 
+def check_language(lang: str) -> None:
+    """Make sure that spaCy has a language, without the second that importing spaCy takes.
+
+    lang (str): Language code of spaCy.
+    RAISES (ConfigError): Names the codes that there are.
+    """
+    spec = importlib.util.find_spec("spacy")
+    codes = sorted(path.parent.name for path in (Path(str(spec.origin)).parent / "lang").glob("*/__init__.py")) if spec else []
+    if lang not in codes:
+        raise ConfigError(f"spaCy has no language '{lang}'. {choices(lang, codes)} Set it with: --vars.lang CODE ('xx' for any)")
+
+
 def blank_pipeline(lang: str) -> Language:
     """A pipeline that tokenizes and finds sentences by punctuation.
 
@@ -179,16 +192,13 @@ def blank_pipeline(lang: str) -> Language:
     RAISES (ConfigError): When there is no such language, or it needs a package that is not installed.
     """
     import spacy
-    import spacy.lang
 
-    codes = sorted(module.name for module in pkgutil.iter_modules(spacy.lang.__path__) if module.ispkg)
+    check_language(lang)
     try:
         nlp = spacy.blank(lang)
     except (ImportError, ValueError) as error:
-        if lang in codes:
-            text = " ".join(str(error).split())
-            raise ConfigError(f"The language '{lang}' needs a package that is not installed: {text}") from error
-        raise ConfigError(f"spaCy has no language '{lang}'. {choices(lang, codes)} Set it with: --vars.lang CODE ('xx' for any)") from error
+        text = " ".join(str(error).split())
+        raise ConfigError(f"The language '{lang}' needs a package that is not installed: {text}") from error
     nlp.add_pipe("sentencizer")
     nlp.max_length = 2 * max(CHARACTERS_PER_BLOCK, 10_000_000)
     return nlp

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import ROW_VERSION, digest, label_key
-from spacy_synthesizrr.curation.ngrams import normalise
 from spacy_synthesizrr.errors import ConfigError, InputError
 from spacy_synthesizrr.jsonl import atomic, dumps
 from spacy_synthesizrr.labelled import label_names
 from spacy_synthesizrr.tables import BadRow, read_table, text_fault
+from spacy_synthesizrr.words import comparable
 
 PARTS = ("seeds", "dev", "test")
 REST = "rest"
@@ -21,7 +21,7 @@ REST = "rest"
 
 @dataclass(frozen=True)
 class _Row:
-    """A row under the hash of its normalised text and the seed (`key`); `exact` tells spellings of one text apart."""
+    """A row under the hash of its comparable text and the seed (`key`); `exact` tells spellings of one text apart."""
 
     key: str
     exact: str
@@ -44,7 +44,7 @@ def draw_splits(
 ) -> dict[str, Any]:
     """Cut a labelled file into `seeds.jsonl`, `dev.jsonl`, `test.jsonl` and `rest.jsonl` (which can serve as gold train rows).
 
-    Texts are compared after normalising. One that stands there twice is used once; one with two different labels is
+    Texts are compared as `words.comparable` gives them. One that stands there twice is used once; one with two different labels is
     dropped. The same texts give the same parts in any order of rows; `rest.jsonl` keeps the order of the file.
 
     source (Path): The labelled file (JSONL, CSV, Parquet).
@@ -102,7 +102,7 @@ def _read(source: Path, columns: Collection[str], text: Sequence[str], label: st
         if not names:
             raise InputError(f"This is not a label: {values[label]!r}.", path=source, line=line, cure="Give a label or remove the row.")
         texts = [values[column] for column in text]
-        key = digest(str(seed), *(normalise(part) for part in texts))
+        key = digest(str(seed), *(comparable(part) for part in texts))
         yield _Row(key, digest(*texts), label_key(sorted(names)), values)
 
 

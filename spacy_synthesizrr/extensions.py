@@ -1,7 +1,7 @@
 """What our components keep on a Doc. Plain lists of dicts, so that `DocBin(store_user_data=True)` keeps them too.
 
 doc._.synthesizrr_passages   {"id", "text", "source", "similarity", "rank"} per hit
-doc._.synthesizrr_planned    {"candidate", "passage", "verbalizations", "fields", "shots"} per planned candidate
+doc._.synthesizrr_planned    {"candidate", "passage", "verbalizations", "fields", "from_passage", "shots"} per planned candidate
 doc._.synthesizrr            one candidate (a dict, see candidates.Candidate) per planned one, after the task
 """
 

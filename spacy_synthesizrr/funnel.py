@@ -9,11 +9,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, PLANNED, REJECTED, ROW_VERSION, Candidate
+from spacy_synthesizrr.prompts import RETRYABLE
 
 SYNTHESIZE = "synthesize"
+BUDGET = "budget"
+WIDEST = 60  # letters in a column
+READ = "Read what was turned away in rejected.jsonl, reword the task file's instruction or choose another teacher"
+LENGTH = "Change min_words and max_words in the task file, or ask for that length in its length_hint"
+COPY = "Choose a teacher that rewrites more, or loosen the filter in configs/curate.cfg"
+REPEAT = "Add passages or seeds, or let the teacher sample more freely"
+GOLD = "The passages say what dev or test rows say: add passages, or take those rows out of dev or test"
+CURES: Mapping[str, str] = {
+    "near_copy": COPY,
+    "copied_span": COPY,
+    "duplicate": REPEAT,
+    "seed_copy": REPEAT,
+    "too_short": LENGTH,
+    "too_long": LENGTH,
+    "gold_copy": GOLD,
+    "gold_ngram": GOLD,
+}
 COLUMNS = ("asked", "planned", "reserve", "sent", "answered", "failed")
 
 
@@ -91,13 +109,6 @@ class LabelFunnel:
             "passed_over": dict(sorted(self.passed_over.items())),
         }  # fmt: skip
 
-    @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> LabelFunnel:
-        """row (Mapping): What `to_dict` made."""
-        plain = {name: int(row[name]) for name in ("asked", "planned", "reserve", "answered", "accepted")}
-        rejected = {step: Counter(reasons) for step, reasons in row["rejected"].items()}
-        return cls(**plain, failed=Counter(row["failed"]), rejected=rejected, passed_over=Counter(row["passed_over"]))
-
 
 class Funnel:
     """Counts per label key.
@@ -140,25 +151,23 @@ class Funnel:
         total = {**self.total.to_dict(), "short": self.short}
         return {"v": ROW_VERSION, "labels": labels, "total": total, "shortfalls": self.shortfalls()}
 
-    @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> Funnel:
-        """row (Mapping): What `to_dict` made."""
-        funnel = cls({})
-        funnel.labels = {key: LabelFunnel.from_dict(counts) for key, counts in row["labels"].items()}
-        return funnel
-
     def shortfalls(self) -> list[str]:
         """RETURNS (List[str]): One sentence for each label that is short: how much, where the rows went, what to do."""
         return [_shortfall(key, counts) for key, counts in self.labels.items() if counts.short]
 
     def table(self) -> str:
         """RETURNS (str): One line per label and one for the total, a column per stage and reason, then the shortfalls."""
+        from wasabi.tables import table
+
         total = self.total
         reasons = [(step, reason) for step, found in sorted(total.rejected.items(), reverse=True) for reason in sorted(found)]
         head = ["label", *COLUMNS, *(_column(*pair) for pair in reasons), "accepted", "short by"]
         lines = [_line(key, counts, reasons, counts.short) for key, counts in self.labels.items()]
         lines.append(_line("total", total, reasons, self.short))
-        return "\n".join([*_aligned([head, *lines]), *self.shortfalls()])
+        aligns: list[Literal["l", "r", "c"]] = ["l"]
+        aligns += ["r"] * (len(head) - 1)
+        aligned = table(lines, header=head, aligns=aligns, spacing=2, max_col=WIDEST).strip("\n")
+        return "\n".join([*(line.rstrip() for line in aligned.splitlines()), *self.shortfalls()])
 
 
 def _column(step: str, reason: str) -> str:
@@ -169,14 +178,6 @@ def _line(key: str, counts: LabelFunnel, reasons: Iterable[tuple[str, str]], sho
     stages = (counts.asked, counts.planned, counts.reserve, counts.sent, counts.answered, counts.failed.total())
     away = (counts.rejected.get(step, Counter())[reason] for step, reason in reasons)
     return [key, *(str(number) for number in (*stages, *away, counts.accepted, short))]
-
-
-def _aligned(lines: list[list[str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return [
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    ]
 
 
 def _shortfall(key: str, counts: LabelFunnel) -> str:
@@ -205,8 +206,24 @@ def _reasons(counts: Mapping[str, int]) -> str:
 
 def _cure(counts: LabelFunnel) -> str:
     """What would bring most of the missing rows."""
+    again = Counter({kind: count for kind, count in counts.failed.items() if kind in RETRYABLE})
+    if again:
+        first = "Raise the teacher's budget and run again" if again[BUDGET] else "Run again"
+        return f"{first}: the {again.total()} failed requests ({_reasons(again)}) are asked again, and every answer that came is kept."
     if counts.unsent:
-        return "Synthesis stopped when it had enough, and curate took rows away: raise per_label by what it takes."
+        return _cure_unsent(counts)
+    if counts.planned + counts.reserve < counts.asked:
+        return "Widen the strategy's [plan.window], raise its hits and ranks, or add passages or seeds."
     if counts.failed.total() > counts.turned_away:
-        return "See what the teacher answers with: synthesizrr preview."
-    return "Raise overgenerate in the strategy's [plan], widen its window, or add passages or seeds."
+        return "Read in rejected.jsonl what the teacher answered (synthesizrr trace ID), and change the teacher's config."
+    reasons: Counter[str] = Counter()
+    for found in counts.rejected.values():
+        reasons.update(found)
+    most = max(sorted(reasons), key=lambda reason: reasons[reason], default="")
+    return f"{CURES.get(most, READ)}; or raise overgenerate in the strategy's [plan], which sends more rows to the teacher."
+
+
+def _cure_unsent(counts: LabelFunnel) -> str:
+    if any(step != SYNTHESIZE for step in counts.rejected):
+        return "Synthesis stopped when it had enough, and curate took rows away: raise per_label by what it takes."
+    return "Run the step 'synthesize' again: it stopped before it had enough."

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spacy_synthesizrr.candidates import Seed, label_key
-from spacy_synthesizrr.curation.ngrams import normalise
 from spacy_synthesizrr.errors import InputError, TaskFileError, choices
 from spacy_synthesizrr.tables import BadRow, read_table, text_fault
 from spacy_synthesizrr.taskfile import RowsSpec, TaskSpec
+from spacy_synthesizrr.words import comparable
 
 Kind = Literal["seeds", "dev", "test", "train"]
 SEPARATOR = "|"
@@ -105,7 +105,7 @@ def read_seeds(task: TaskSpec) -> list[Seed]:
             raise InputError(
                 "This seed has no label.", path=path, line=row.line, cure=f"{choices('', task.labels)} Give one or remove the row."
             )
-        key = tuple(normalise(text) for text in row.fields.values())
+        key = tuple(comparable(text) for text in row.fields.values())
         rows[key] = _merge(task, rows[key], row, path) if key in rows else row
     there = {label for row in rows.values() for label in row.labels}
     for label in task.labels:

@@ -7,12 +7,12 @@ the corpus in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate, Passage, Seed
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.stores.base import Store
+from spacy_synthesizrr.stores.passages import batched
 from spacy_synthesizrr.taskfile import TaskSpec
 
 BATCH = 64
@@ -47,13 +47,17 @@ class Lookup:
         return {passage.id: passage for passage in self.store.get(wanted)} if wanted else {}
 
     def planned(self, candidate: Candidate, passages: Mapping[str, Passage]) -> dict[str, Any]:
-        """What `doc._.synthesizrr_planned` holds for one candidate: the row and the texts that its prompt needs."""
+        """What `doc._.synthesizrr_planned` holds for one candidate: the row and the texts that its prompt needs.
+
+        "from_passage" names the fields that are the passage itself; the task cuts them where it cuts the passage.
+        """
         passage = passages[candidate.passage_id].text if candidate.passage_id else ""
         return {
             "candidate": candidate.to_dict(),
             "passage": passage,
             "verbalizations": [self.task.labels[label].verbalization for label in candidate.labels],
             "fields": self._carried(candidate, passage),
+            "from_passage": [spec.name for spec in self.task.carried if spec.origin == "passage"],
             "shots": [
                 {"document": passages[shot.passage_id].text if shot.passage_id else "", "text": self._seed_text(shot.seed_id)}
                 for shot in candidate.shots
@@ -70,14 +74,7 @@ class Lookup:
 
     def stream(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, dict[str, Any]]]:
         """Pair each candidate with what its prompt needs; the store is asked once per batch."""
-        for batch in batches(candidates, BATCH):
+        for batch in batched(candidates, BATCH):
             passages = self.passages(batch)
             for candidate in batch:
                 yield candidate, self.planned(candidate, passages)
-
-
-def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Cut a stream into lists of at most `size` items."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 FAILURES = ("rate_limited", "timeout", "server_error", "refused", "truncated", "malformed", "empty", "too_long", "budget", "missing")
+RETRYABLE = ("rate_limited", "timeout", "server_error", "budget", "missing")  # a later request may be answered
+NO_ANSWER = "the model gave fewer answers than it was asked for"
 
 
 class _Text(str):

@@ -2,20 +2,25 @@
 
 It works in waves. A wave asks, per label, for exactly as many candidates as are still missing, in plan order; what the
 filters turn away is asked for again in the next wave from the plan's reserve. So no answer is bought that is not needed,
-and the same answers always give the same accepted rows, however the teacher orders its work.
+and the same answers always give the same accepted rows, however the teacher orders its work. A wave in which nobody
+answered ends it: while a server is out, the reserve would only be spent on failures.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from spacy_synthesizrr.candidates import ACCEPTED, GENERATED, REJECTED, Candidate, Event
+from spacy_synthesizrr.candidates import ACCEPTED, FAILED, GENERATED, REJECTED, Candidate, Event
 from spacy_synthesizrr.curation.verdicts import RowFilter
-from spacy_synthesizrr.jsonl import atomic, dumps, parse_row, read_jsonl
+from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.jsonl import atomic, dumps, parse_row
 from spacy_synthesizrr.lookup import Lookup
+from spacy_synthesizrr.prompts import RETRYABLE
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -23,7 +28,45 @@ if TYPE_CHECKING:
 
 STEP = "synthesize"
 FILES = ("generated.jsonl", "synthesized.jsonl", "turned_away.jsonl")
+OUTAGE = 20  # requests of one wave that all failed though they may be answered later: the teacher is out
 Watch = Callable[[Candidate], None]
+
+
+@dataclass
+class Outcome:
+    """What became of the requests, counted while they come in.
+
+    per_label (int): Rows wanted of each label.
+    accepted (Dict[str, int]): Rows accepted per label.
+    failed (Dict[str, Counter]): Failures per label and kind.
+    asked (int): Requests.
+    said (str): What the first failure said.
+    """
+
+    per_label: int
+    accepted: dict[str, int]
+    failed: dict[str, Counter[str]] = field(default_factory=dict)
+    asked: int = 0
+    said: str = ""
+
+    def add(self, candidate: Candidate) -> None:
+        """Count a finished candidate."""
+        self.asked += 1
+        self.accepted[candidate.key] += candidate.status == ACCEPTED
+        if candidate.status == FAILED:
+            self.failed.setdefault(candidate.key, Counter())[candidate.reason] += 1
+            self.said = self.said or str(candidate.events[-1].detail.get("detail", ""))
+
+    @property
+    def failures(self) -> Counter[str]:
+        """RETURNS (Counter): Failures per kind."""
+        return sum(self.failed.values(), Counter())
+
+    @property
+    def unanswered(self) -> Counter[str]:
+        """RETURNS (Counter): Failures per kind that another try may mend, of the labels that are short."""
+        short = (kinds for key, kinds in self.failed.items() if self.accepted[key] < self.per_label)
+        return Counter({kind: count for kind, count in sum(short, Counter[str]()).items() if kind in RETRYABLE})
 
 
 class Plan:
@@ -63,9 +106,7 @@ class Plan:
                 yield parse_row(file.readline(), Candidate.from_dict, path=self.path, number=0)
 
 
-def synthesize(
-    plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch
-) -> dict[str, int]:
+def synthesize(plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch) -> Outcome:
     """Run waves until every label of the plan has `per_label` accepted rows or has nothing left.
 
     plan (Plan): What may be asked for.
@@ -74,19 +115,47 @@ def synthesize(
     nlp (Language): A pipeline whose last component turns planned candidates into texts.
     accept (RowFilter): Judges each row in plan order.
     watch (Callable): Is told of every finished candidate, for progress and funnel.
-    RETURNS (Dict[str, int]): Accepted rows per label.
+    RETURNS (Outcome): What was accepted and what failed.
+    RAISES (TeacherError): When every request failed; then nothing is written.
     """
-    accepted = dict.fromkeys(plan.offsets, 0)
+    outcome = Outcome(per_label, dict.fromkeys(plan.offsets, 0))
     generated_path, kept_path, away_path = (folder / name for name in FILES)
     with atomic(generated_path) as generated, atomic(kept_path) as kept, atomic(away_path) as away:
-        while wanted := {key: per_label - count for key, count in accepted.items() if count < per_label and plan.left(key)}:
+        out = False
+        while not out and (
+            wanted := {key: per_label - count for key, count in outcome.accepted.items() if count < per_label and plan.left(key)}
+        ):
+            before, lost = outcome.asked, _retryable(outcome)
             for candidate, passage in answers(plan.take(wanted), nlp=nlp, lookup=lookup):
                 _write(generated, candidate)
                 judged = judge(candidate, passage, accept, field=lookup.task.generated.name)
                 _write(kept if judged.status == ACCEPTED else away, judged)
-                accepted[judged.key] += judged.status == ACCEPTED
+                outcome.add(judged)
                 watch(judged)
-    return accepted
+            out = outcome.asked - before == _retryable(outcome) - lost >= OUTAGE
+        _refuse_outage(outcome)
+    return outcome
+
+
+def _retryable(outcome: Outcome) -> int:
+    return sum(count for kind, count in outcome.failures.items() if kind in RETRYABLE)
+
+
+def _refuse_outage(outcome: Outcome) -> None:
+    failures = outcome.failures
+    if not outcome.asked or failures.total() < outcome.asked:
+        return
+    cure = "Run the step again when the teacher can be reached" if failures.keys() <= set(RETRYABLE) else "Look at the teacher's config"
+    raise TeacherError(
+        f"All {outcome.asked} requests to the teacher failed ({kinds_of(failures)})"
+        + (f": {outcome.said}. " if outcome.said else ". ")
+        + f"Nothing was written. {cure}; `synthesizrr preview` shows the prompts."
+    )
+
+
+def kinds_of(failures: Mapping[str, int]) -> str:
+    """RETURNS (str): Kinds of failure with their counts, the most frequent first, such as "timeout 3, missing 1"."""
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(failures.items(), key=lambda item: (-item[1], item[0])))
 
 
 def answers(candidates: Iterator[Candidate], *, nlp: Language, lookup: Lookup) -> Iterator[tuple[Candidate, str]]:
@@ -116,8 +185,3 @@ def judge(candidate: Candidate, passage: str, accept: RowFilter, *, field: str) 
 
 def _write(file: IO[str], candidate: Candidate) -> None:
     file.write(dumps(candidate.to_dict()) + "\n")
-
-
-def read_candidates(path: Path) -> Iterator[Candidate]:
-    """Stream the candidates of a JSONL file."""
-    return read_jsonl(path, Candidate.from_dict)

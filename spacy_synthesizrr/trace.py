@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from spacy_synthesizrr.jsonl import parse_row
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.stores.opening import open_store
+from spacy_synthesizrr.students.arms import MAIN
 
 # From the first file that a candidate stands in to the last; the last one found tells the whole history.
 FILES = ("planned.jsonl", "generated.jsonl", "synthesized.jsonl", "turned_away.jsonl", "accepted.jsonl", "rejected.jsonl")
@@ -39,12 +41,10 @@ def trace(ctx: Context, prefix: str) -> str:
     RETURNS (str): Text of many lines. A candidate that stands in several arms is told once for each.
     RAISES (SynthesizrrError): When no candidate, or more than one, has such an id; the text names the nearest.
     """
-    found = find(ctx.folder.path, prefix)
-    lookup = Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
-    try:
+    found, seeds = find(ctx.folder.path, prefix), read_seeds(ctx.task)
+    with contextlib.closing(open_store(ctx)) as store:
+        lookup = Lookup(ctx.task, store, seeds)
         return "\n\n".join("\n".join(_life(row, lookup)) for row in found)
-    finally:
-        lookup.store.close()
 
 
 def find(folder: Path, prefix: str) -> list[Found]:
@@ -90,7 +90,7 @@ def _id(line: str, path: Path, number: int) -> str:
 
 
 def _arm(folder: Path, path: Path) -> str:
-    return "main" if path.parent == folder else path.parent.name
+    return MAIN if path.parent == folder else path.parent.name
 
 
 def _nearest(ids: Iterable[str], prefix: str) -> list[str]:

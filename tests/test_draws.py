@@ -80,6 +80,12 @@ def test_one_text_in_several_spellings_is_used_once(tmp_path):
     assert sum(len(rows) for rows in parts(tmp_path).values()) == 40
 
 
+def test_texts_that_differ_in_a_sign_with_a_meaning_are_two(tmp_path):
+    pairs = [("so good 👍", "rain"), ("so good 👎", "sun"), ("C++ rocks", "rain"), ("C# rocks", "sun")]
+    counts = draw(tmp_path, [*ROWS, *({"text": text, "label": label} for text, label in pairs)])
+    assert (counts["duplicates"], counts["conflicts"]) == (0, 0)
+
+
 def test_one_text_with_two_labels_is_dropped_and_counted(tmp_path):
     counts = draw(tmp_path, [*ROWS, {"text": "row number 0", "label": "sun"}])
     assert counts["conflicts"] == 1

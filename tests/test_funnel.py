@@ -1,7 +1,5 @@
 """The funnel: asked N equals got N, or a sentence says where the others went."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +33,8 @@ def test_asked_n_equals_got_n_or_shortfall_table():
     assert met.short == 0 and met.shortfalls() == []
     assert short.shortfalls() == [
         "'sport': asked 2, got 1, short by 1: 2 planned, 1 rejected (refused 1). "
-        "Raise overgenerate in the strategy's [plan], widen its window, or add passages or seeds."
+        "Read what was turned away in rejected.jsonl, reword the task file's instruction or choose another teacher; "
+        "or raise overgenerate in the strategy's [plan], which sends more rows to the teacher."
     ]
 
 
@@ -50,15 +49,45 @@ def test_label_without_a_planned_row_is_reported():
     assert Funnel({"sport": 3}).shortfalls()[0].startswith("'sport': asked 3, got 0, short by 3: only 0 planned.")
 
 
-def test_mostly_failures_send_to_the_teacher():
-    assert filled(2, [(FAILED, "timeout"), (FAILED, "timeout")]).shortfalls()[0].endswith("synthesizrr preview.")
+@pytest.mark.parametrize("kind", ["rate_limited", "timeout", "server_error", "missing"])
+def test_requests_that_may_be_answered_later_are_asked_again(kind):
+    sentence = filled(2, [(FAILED, kind), (FAILED, "empty"), (REJECTED, "refused"), (REJECTED, "refused")]).shortfalls()[0]
+    assert sentence.endswith(f"Run again: the 1 failed requests ({kind} 1) are asked again, and every answer that came is kept.")
+
+
+def test_spent_budget_must_be_raised_before_it_is_run_again():
+    sentence = filled(2, [(FAILED, "budget"), (FAILED, "timeout")]).shortfalls()[0]
+    assert "Raise the teacher's budget and run again: the 2 failed requests (budget 1, timeout 1)" in sentence
+
+
+def test_failures_that_would_come_again_send_to_the_rows():
+    sentence = filled(2, [(FAILED, "empty"), (FAILED, "truncated")]).shortfalls()[0]
+    assert sentence.endswith("Read in rejected.jsonl what the teacher answered (synthesizrr trace ID), and change the teacher's config.")
+
+
+@pytest.mark.parametrize(("reason", "cure"), [
+    ("near_copy", "configs/curate.cfg"), ("too_short", "min_words and max_words"), ("duplicate", "Add passages or seeds"),
+    ("gold_copy", "dev or test"), ("something_new", "Read what was turned away in rejected.jsonl"),
+])  # fmt: skip
+def test_most_frequent_reason_decides_what_helps(reason, cure):
+    assert cure in filled(3, [(REJECTED, reason), (REJECTED, reason), (REJECTED, "refused")]).shortfalls()[0]
+
+
+def test_short_plan_is_not_cured_by_overgenerate():
+    sentence = filled(3, [(REJECTED, "refused")]).shortfalls()[0]
+    assert "overgenerate" not in sentence
+    assert sentence.endswith("Widen the strategy's [plan.window], raise its hits and ranks, or add passages or seeds.")
+
+
+def test_rows_not_sent_without_curate_are_sent_by_running_again():
+    assert filled(2, [(ACCEPTED,)], reserve=3).shortfalls()[0].endswith("Run the step 'synthesize' again: it stopped before it had enough.")
 
 
 def test_rows_that_curate_takes_while_the_plan_has_more_are_explained():
-    funnel = filled(1, [], reserve=1)
+    funnel = filled(1, [], reserve=2)
     funnel.add(done(REJECTED, "mislabelled", step="curate"))
     assert "1 rejected (curate:mislabelled 1)" in funnel.shortfalls()[0]
-    assert "raise per_label" in Funnel.from_dict(filled(2, [(ACCEPTED,)], reserve=3).to_dict()).shortfalls()[0]
+    assert "raise per_label" in funnel.shortfalls()[0]
 
 
 def test_stages_are_counted_per_label_and_reason():
@@ -101,7 +130,7 @@ def test_passages_that_the_plan_passed_over_explain_a_short_plan():
     funnel.add(planned())
     funnel.add(done(ACCEPTED))
     assert "short by 2: only 1 planned (passages passed over: margin 9, leak 1)." in funnel.shortfalls()[0]
-    assert Funnel.from_dict(funnel.to_dict()).labels["sport"].passed_over == {"leak": 1, "margin": 9}
+    assert funnel.to_dict()["labels"]["sport"]["passed_over"] == {"leak": 1, "margin": 9}
 
 
 def test_table_has_a_column_per_stage_and_reason_and_one_line_per_label():
@@ -127,13 +156,6 @@ def test_every_row_is_accounted_for(ends, asked, reserve):
     assert total.accepted + total.turned_away + total.failed.total() == total.sent == len(ends)
     assert total.sent + total.unsent == total.planned + total.reserve == len(ends) + reserve
     assert total.accepted + total.short >= asked
-
-
-@given(st.lists(st.sampled_from(ENDS), max_size=20))
-def test_json_round_trip_keeps_the_funnel(ends):
-    funnel = filled(3, ends)
-    again = Funnel.from_dict(json.loads(json.dumps(funnel.to_dict())))
-    assert again.to_dict() == funnel.to_dict() and again.table() == funnel.table()
 
 
 @given(st.permutations(ENDS))

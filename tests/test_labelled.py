@@ -22,7 +22,7 @@ def make_task(folder, data=None, *, name="rows.jsonl", kind="seeds", exclusive=T
             "labels": {
                 "rain": {"verbalization": "about rain", "definition": "Water from above"},
                 "sun": {"verbalization": "about sun"},
-                "wind|storm": {"verbalization": "about moving air"},
+                "wind|storm" if exclusive else "wind": {"verbalization": "about moving air"},
             },
             "prompt": {"instruction": "Write {verbalization}."},
             "corpus": {"path": "corpus.jsonl"},
@@ -129,14 +129,20 @@ def test_a_kind_that_the_task_file_does_not_name_is_said_so(tmp_path):
         list(read_rows(make_task(tmp_path), "dev"))
 
 
-def gold(*pairs):
-    return [{"text": text, "label": label} for text, label in (*pairs, ("w", "wind|storm"), ("s", "sun"), ("r", "rain"))]
+def gold(*pairs, wind="wind|storm"):
+    return [{"text": text, "label": label} for text, label in (*pairs, ("w", wind), ("s", "sun"), ("r", "rain"))]
 
 
 def test_seeds_keep_the_order_of_the_file_and_drop_repeated_texts(tmp_path):
     seeds = read_seeds(make_task(tmp_path, gold(("It pours!", "rain"), ("it  pours", "rain"), ("Hot.", "sun"))))
     assert [seed.fields["text"] for seed in seeds] == ["It pours!", "Hot.", "w", "s", "r"]
     assert {seed.origin for seed in seeds} == {"gold"}
+
+
+@pytest.mark.parametrize(("one", "other"), [("so good 👍", "so good 👎"), ("C++ rocks", "C# rocks"), ("fine :)", "fine :(")])
+def test_texts_that_differ_in_a_sign_with_a_meaning_are_two_seeds(tmp_path, one, other):
+    seeds = read_seeds(make_task(tmp_path, gold((one, "rain"), (other, "sun"))))
+    assert [seed.fields["text"] for seed in seeds][:2] == [one, other]
 
 
 def test_one_text_under_two_labels_names_both_lines(tmp_path):
@@ -146,7 +152,7 @@ def test_one_text_under_two_labels_names_both_lines(tmp_path):
 
 
 def test_one_text_under_two_labels_has_both_where_it_may(tmp_path):
-    seeds = read_seeds(make_task(tmp_path, gold(("It pours!", "sun"), ("It pours.", "rain")), exclusive=False))
+    seeds = read_seeds(make_task(tmp_path, gold(("It pours!", "sun"), ("It pours.", "rain"), wind="wind"), exclusive=False))
     assert seeds[0].labels == ("rain", "sun")
 
 
@@ -163,7 +169,7 @@ def test_a_label_without_a_seed_is_named(tmp_path):
 
 def test_a_seed_without_a_label_is_refused_even_where_rows_may_have_none(tmp_path):
     with pytest.raises(InputError, match=r":1: This seed has no label\. Valid"):
-        read_seeds(make_task(tmp_path, gold(("a", [])), exclusive=False))
+        read_seeds(make_task(tmp_path, gold(("a", []), wind="wind"), exclusive=False))
 
 
 def test_without_a_seeds_file_the_descriptions_are_the_seeds(tmp_path):

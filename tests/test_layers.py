@@ -10,10 +10,10 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
-    "errors candidates prompts progress sentences extensions __init__",
+    "errors candidates prompts progress words sentences extensions __init__",
     "jsonl configs lines fingerprints",
     "receipts tables taskfile",
-    "context corpus embedders models",
+    "context corpus embedders models documents",
     "stores",
     "lookup",
     "curation",

@@ -75,6 +75,7 @@ class SynthesisComponent(LLMWrapper):
 
     @model.setter
     def model(self, model: Any) -> None:
+        """model (Callable): Asked from the next Doc on; an error handler, `save_io` and the task stay as they are."""
         self._model = model
 
     def _check_sharding(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,22 @@ class Chain:
 
 
 def read_row_filters(
-    config: dict[str, Any], task: TaskSpec, seeds: Iterable[str], *, copies: bool, path: Path | str = ""
+    config: dict[str, Any],
+    task: TaskSpec,
+    seeds: Iterable[str],
+    *,
+    copies: bool,
+    gold: Sequence[str] = (),
+    lang: str = "en",
+    path: Path | str = "",
 ) -> tuple[Chain, list[str]]:
     """Build the row filters of a config in the order of their sections.
 
     config (dict): A parsed .cfg with the section [row_filters]; an empty one means no filters.
     seeds (Iterable[str]): What the seeds of the run say in the generated field.
     copies (bool): Whether the teacher only copies from its passage: then near-copies are what was asked for.
+    gold (Sequence[str]): Every text field of every dev and test row, which no accepted row may give away.
+    lang (str): Language of the texts, a code of spaCy.
     path (Path): The config's file, for messages.
     RETURNS (Tuple[Chain, List[str]]): The filter to call, and a sentence for each filter that does not run.
     RAISES (ConfigError): When the section is missing, or names or describes a filter that cannot be built.
@@ -53,7 +62,7 @@ def read_row_filters(
     sections = config.get(ROW_FILTERS)
     if not isinstance(sections, dict):
         raise ConfigError(f"{path}: the section [{ROW_FILTERS}] is missing. Leave it empty to accept every row.")
-    inputs = FilterInputs(task, tuple(seeds), copies)
+    inputs = FilterInputs(task, tuple(seeds), copies, tuple(gold), lang)
     running: list[RowFilter] = []
     off: list[str] = []
     for name in sections:

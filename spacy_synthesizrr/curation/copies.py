@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.ngrams import ngram_hashes, words
+from spacy_synthesizrr.curation.ngrams import ngram_hashes
 from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.words import words
 
 NEAR_COPY, COPIED_SPAN = "near_copy", "copied_span"
 

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, Verdict, reject
+from spacy_synthesizrr.words import comparable
 
 DUPLICATE, SEED_COPY = "duplicate", "seed_copy"
 BUFFER = 1 << 14
-
-
-def folded(text: str) -> str:
-    """What counts when two texts are compared: Unicode NFKC, case folded, whitespace squeezed, no punctuation at the ends."""
-    if text.isascii():
-        plain = " ".join(text.lower().split())
-    else:  # folding opens some characters and composing closes them: twice is enough (Unicode 3.13, D146)
-        for _ in range(2):
-            text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
-        plain = " ".join(text.split())
-    start, end = 0, len(plain)
-    while start < end and _outer(plain[start]):
-        start += 1
-    while end > start and _outer(plain[end - 1]):
-        end -= 1
-    return plain[start:end]
-
-
-def _outer(character: str) -> bool:
-    """Punctuation, blanks and control characters; symbols such as '+' or '€' carry meaning and stay."""
-    return unicodedata.category(character)[0] in "PZC"
 
 
 class SeenDigests:
@@ -67,9 +46,9 @@ class SeenDigests:
 class ExactDuplicate:
     """Turns away rows that say what a seed ("seed_copy") or an accepted row ("duplicate") says.
 
-    Texts are compared normalised. Two rows are the same when all fields of the task are, so one hypothesis may stand with
-    two premises; labels do not count, because one text under two labels teaches a student nothing. A row copies a seed
-    when its generated field does.
+    Texts are compared as `words.comparable` gives them. Two rows are the same when all fields of the task are, so one
+    hypothesis may stand with two premises; labels do not count, because one text under two labels teaches a student
+    nothing. A row copies a seed when its generated field does.
 
     names (Iterable[str]): The task's fields.
     seeds (Iterable[str]): What the seeds say in the generated field.
@@ -97,7 +76,7 @@ class ExactDuplicate:
 def _digest(texts: Iterable[str]) -> int:
     state = hashlib.blake2b(digest_size=8)
     for text in texts:
-        part = folded(text).encode("utf-8", errors="surrogatepass")
+        part = comparable(text).encode("utf-8", errors="surrogatepass")
         state.update(len(part).to_bytes(8, "big") + part)
     return int.from_bytes(state.digest(), "big")
 

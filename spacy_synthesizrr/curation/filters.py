@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.duplicates import folded
+from spacy_synthesizrr.curation.refusals import REFUSED, declines
 from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Verdict, reject
-from spacy_synthesizrr.curation.wordcount import count_words
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.words import count_words, folded
 
-EMPTY, REFUSED, TOO_SHORT, TOO_LONG = "empty", "refused", "too_short", "too_long"
-
-# How teachers that write English open a refusal. A first person alone is no refusal ("I can't recommend this enough" is a
-# review, "I can't help but smile" another), so the verb must be one of a teacher's trade.
-_TRADE = (
-    r"(?:help (?:you|with)|assist|comply|fulfil+|do (?:that|so)\b|answer (?:this|that|your)|provid(?:e|ing)|offer (?:you|a|an)"
-    r"|(?:re)?writ(?:e|ing) (?!enough)|generat(?:e|ing)|creat(?:e|ing)|produce|compose|summari[sz]e|paraphrase"
-    r"|complete (?:this|the|your) (?:request|task))"
-)
-_UNABLE = (
-    r"i(?: can ?not| can't| could not| couldn't| won't| will not|(?: am|'m) (?:not able|unable) to| (?:won't|will not) be able to"
-    r"| must decline to| (?:do not|don't) feel comfortable)"
-)
-_SORRY = r"(?:(?:i(?:'m| am) )?(?:very |so )?sorry|i apologi[sz]e|my apologies|unfortunately|i'm afraid)"
-_NOT_ABOUT = (
-    r"(?:(?:does not|doesn't) (?:relate to|contain (?:enough|any) information)|(?:is not|isn't) (?:related to|relevant|suitable|about)\b)"
-)
-_DOCUMENT = r"(?:this|the) (?:document|article|passage|text)(?: above)?"
-TYPICAL_REFUSAL = re.compile(
-    r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b"
-    r"|i(?:'m| am) (?:just |only )?an? (?:ai|(?:large )?language model)\b"
-    rf"|(?:{_SORRY}\b[^.!?]{{0,40}}?\b)?{_UNABLE} {_TRADE}"
-    rf"|(?:{_SORRY}\W+(?:but )?)?{_DOCUMENT} {_NOT_ABOUT}"
-    r"|i (?:do not|don't) have (?:enough information|access to)\b"
-)
+EMPTY, TOO_SHORT, TOO_LONG = "empty", "too_short", "too_long"
 
 
 def make_not_empty() -> Binder:
@@ -49,33 +24,27 @@ def _not_empty(candidate: Candidate, text: str, passage: str) -> Verdict:
 
 
 def make_not_refused(openings: Sequence[str] = (), typical: bool = True) -> Binder:
-    """Turn away answers that decline (reason "refused").
+    """Turn away answers that decline (reason "refused"); see `curation.refusals`.
 
-    The task's refusal marker counts when it is the whole text, or stands in it word for word in its own case. The typical
-    openings are English; `openings` adds those of other languages.
+    The task's refusal marker always counts: as the whole text, or as written at its start or end.
 
     openings (Sequence[str]): Further beginnings of refusals; case, whitespace and outer punctuation do not count.
-    typical (bool): Whether the typical English openings count too.
+    typical (bool): Whether the typical openings count too: the English ones and those of the run's language.
     RETURNS (Binder): See curation/verdicts.py.
     RAISES (ConfigError): When an opening has no words, because every text would begin with it.
     """
-    beginnings = tuple(folded(opening) for opening in openings)
-    if "" in beginnings:
+    if "" in [folded(opening) for opening in openings]:
         raise ConfigError("NotRefused: an opening is empty, and every text begins with it. Remove it from `openings`.")
-    return lambda inputs: partial(_not_refused, _marker(inputs.task.prompt.refusal_marker), beginnings, typical)
+
+    def bind(inputs: FilterInputs) -> partial[Verdict]:
+        marker = inputs.task.prompt.refusal_marker
+        return partial(_not_refused, partial(declines, marker=marker, lang=inputs.lang, typical=typical, openings=openings))
+
+    return bind
 
 
-def _marker(marker: str) -> tuple[str, re.Pattern[str]] | None:
-    return (folded(marker), re.compile(rf"(?<!\w){re.escape(marker)}(?!\w)")) if folded(marker) else None
-
-
-def _not_refused(
-    marker: tuple[str, re.Pattern[str]] | None, beginnings: tuple[str, ...], typical: bool, /, candidate: Candidate, text: str, passage: str
-) -> Verdict:
-    plain = folded(text).replace("’", "'")
-    marked = marker is not None and (plain == marker[0] or marker[1].search(text) is not None)
-    opened = plain.startswith(beginnings) or (typical and TYPICAL_REFUSAL.match(plain) is not None)
-    return reject(REFUSED) if marked or opened else ACCEPT
+def _not_refused(refuses: Callable[[str], bool], /, candidate: Candidate, text: str, passage: str) -> Verdict:
+    return reject(REFUSED) if refuses(text) else ACCEPT
 
 
 def make_length(min_words: int | None = None, max_words: int | None = None) -> Binder:

@@ -1,83 +1,82 @@
-"""The leak gate: passages that say what a dev or test text says may not become training data.
+"""The leak gate: texts that say what a dev or test text says may not become training data.
 
 Three signs, the strongest first: *equal* (the same words), *ngram* (a shared run of words, 8 by default), *similarity* (above
 the threshold, when vectors are given). N-grams are found by hash and confirmed word by word, so a hit is never a collision.
 
-A gold text with fewer words than an n-gram counts as shared when it stands in the passage as a whole. One below
-`shortest_contained` words ("Apple falls") would hit by chance everywhere: it must equal the passage.
+Punctuation does not count in an equal text of `shortest_contained` words or more; symbols do. A shorter one must be equal
+when `words.comparable` has folded both: "so good :)" is not "so good :(".
+
+A gold text with fewer words than an n-gram counts as shared when it stands in the other as a whole, unless it is shorter
+than `shortest_contained` words ("Apple falls") and would hit by chance everywhere.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from spacy_synthesizrr.candidates import ROW_VERSION, Passage
-from spacy_synthesizrr.configs import Settings
-from spacy_synthesizrr.curation.ngrams import Hashes, combine, normalise, word_hashes, words
+from spacy_synthesizrr.curation.ngrams import Hashes, combine, word_hashes
+from spacy_synthesizrr.stores.passages import batched
+from spacy_synthesizrr.words import comparable, words
 
 Vectors = npt.NDArray[np.float32]
 EQUAL, NGRAM, SIMILARITY = "equal", "ngram", "similarity"
-PASSAGES_PER_BLOCK = 512
+PASSAGE, SEED, DEV = "passage", "seed", "dev"
+TEXTS_PER_BLOCK = 512
 SHORTEST_CONTAINED = 4
 
 
-class LeakSettings(Settings):
-    """The section [plan.leaks].
+class Row(NamedTuple):
+    """A labelled row as leaks see it: where it stands (or its id), and all its text fields."""
 
-    ngram (int): Words that a leak shares in a row.
-    similarity (float): Cosine above which a passage is a leak; None: vectors are not compared.
-    shortest_contained (int): Gold texts with fewer words leak only by equality.
+    place: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Texts that must stay unseen.
+
+    texts (Sequence[str]): Every text field of every dev and test row.
+    places (Sequence[str]): Where each stands, such as "test:12".
     """
 
-    ngram: int = Field(8, ge=2)
-    similarity: float | None = Field(None, ge=-1.0, le=1.0)
-    shortest_contained: int = Field(SHORTEST_CONTAINED, ge=1)
+    texts: Sequence[str] = ()
+    places: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Gold:
+        """Take the texts of labelled rows."""
+        flat = [(text, row.place) for row in rows for text in row.texts]
+        return cls([text for text, _ in flat], [place for _, place in flat])
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A passage that must not enter a plan.
+    """A text that gives a gold text away.
 
-    passage_id (str): The passage.
+    id (str): Id of the passage or seed, or the place of the dev row.
     reason (str): "equal", "ngram" or "similarity".
     score (float): 1, the number of shared n-grams, or the cosine.
-    gold_index (int): The gold text, by its place in the sequence given.
+    gold (str): Place of the gold text.
+    what (str): "passage", "seed" or "dev".
     """
 
-    passage_id: str
+    id: str
     reason: str
     score: float
-    gold_index: int
+    gold: str
+    what: str = PASSAGE
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): A JSON row."""
-        return {
-            "v": ROW_VERSION, "passage_id": self.passage_id, "reason": self.reason, "score": self.score, "gold_index": self.gold_index,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class CrossLeak:
-    """A text of one part that stands in another part too.
-
-    part (str), index (int): The text: "seeds" or "dev" and its place.
-    other (str), other_index (int): What it matches: "dev" or "test" and the place there.
-    reason (str), score (float): As in `Leak`.
-    """
-
-    part: str
-    index: int
-    other: str
-    other_index: int
-    reason: str
-    score: float
+        return {"v": ROW_VERSION, **asdict(self), "score": round(self.score, 4)}
 
 
 class Match(NamedTuple):
@@ -100,19 +99,27 @@ class _Grams(NamedTuple):
 class GoldIndex:
     """Finds which texts share words with a set of gold texts.
 
-    texts (Sequence[str]): The gold texts.
+    gold (Gold): The gold texts.
     n (int): Words per n-gram.
     shortest_contained (int): Gold texts with fewer words match by equality only.
     """
 
-    def __init__(self, texts: Sequence[str], n: int = 8, *, shortest_contained: int = SHORTEST_CONTAINED) -> None:
-        self.n = n
-        self._words = [words(text) for text in texts]
+    def __init__(self, gold: Gold, n: int = 8, *, shortest_contained: int = SHORTEST_CONTAINED) -> None:
+        self.gold, self.n, self.shortest_contained = gold, n, shortest_contained
+        self._words = [words(text) for text in gold.texts]
+        self._word_runs = {" ".join(tokens) for tokens in self._words}
         self._equal: dict[str, int] = {}
-        for index, text in enumerate(texts):
-            self._equal.setdefault(normalise(text), index)
+        for index, text in enumerate(gold.texts):
+            self._equal.setdefault(self.key(text), index)
         lengths = sorted({min(len(tokens), n) for tokens in self._words if len(tokens) >= min(shortest_contained, n)})
         self._grams = [self._make_grams(length) for length in lengths]
+
+    def key(self, text: str) -> str:
+        """RETURNS (str): The same for two texts that count as equal."""
+        tokens = words(text)
+        if len(tokens) < self.shortest_contained:
+            return comparable(text)
+        return " ".join((*tokens, *(sign for sign in text if unicodedata.category(sign)[0] == "S")))
 
     def _make_grams(self, length: int) -> _Grams:
         chosen = [i for i, tokens in enumerate(self._words) if min(len(tokens), self.n) == length]
@@ -124,20 +131,17 @@ class GoldIndex:
         places = np.concatenate([np.arange(size, dtype=np.intp) for size in sizes])
         return _Grams(length, flat[order], texts[order], places[order])
 
-    def shared(self, text: str) -> int:
-        """RETURNS (int): How many n-grams of a text stand in a gold text too; a whole short gold text counts as one."""
-        return len(self._shared([words(text)])[0])
+    def match(self, texts: Sequence[str], *, equality: bool = True) -> list[Match | None]:
+        """Look at some texts.
 
-    def match(self, texts: Sequence[str]) -> list[Match | None]:
-        """Compare a block of texts.
-
-        texts (Sequence[str]): As many as fit into memory.
-        RETURNS (List[Match | None]): For each the gold text that it equals or shares most with.
+        equality (bool): Whether an equal text is told as such; else it counts by the words that it shares.
+        RETURNS (List[Match | None]): For each text the gold text that it shares most with, None where it shares nothing.
         """
         found: list[Match | None] = []
         token_lists = [words(text) for text in texts]
         for text, tokens, hits in zip(texts, token_lists, self._shared(token_lists), strict=True):
-            equal = self._equal.get(" ".join(tokens) or normalise(text))
+            # keys cost more than words: few texts have the words of a gold text
+            equal = self._equal.get(self.key(text)) if equality and " ".join(tokens) in self._word_runs else None
             if equal is not None:
                 found.append(Match(EQUAL, 1.0, equal))
             elif hits:
@@ -173,29 +177,29 @@ class GoldIndex:
 
 
 def find_leaks(
-    passages: Iterable[tuple[Passage, Vectors | None]], gold: Sequence[str], gold_vectors: Vectors | None = None, *, settings: LeakSettings
+    passages: Iterable[tuple[Passage, Vectors | None]], index: GoldIndex, *, similarity: float | None = None, vectors: Vectors | None = None
 ) -> Iterator[Leak]:
     """Find the passages that leak gold texts; streams, in blocks.
 
     passages (Iterable[Tuple[Passage, Vectors]]): Passages, with unit vectors of shape (dimensions,) or None.
-    gold (Sequence[str]): Dev and test texts.
-    gold_vectors (Vectors): Unit vectors of the gold texts, shape (texts, dimensions); needed for a similarity threshold.
+    index (GoldIndex): Of dev and test texts.
+    similarity (float): Cosine above which a passage is a leak; None: vectors are not compared.
+    vectors (Vectors): Unit vectors of the gold texts, shape (texts, dimensions); needed for a similarity.
     YIELDS (Leak): At most one per passage, in the order of the passages.
-    RAISES (ValueError): When a similarity threshold is set and there are no gold vectors, or not one per gold text.
+    RAISES (ValueError): When a similarity is given and there are no gold vectors, or not one per gold text.
     """
-    if settings.similarity is not None and (gold_vectors is None or len(gold_vectors) != len(gold)):
-        given = "none" if gold_vectors is None else str(len(gold_vectors))
-        raise ValueError(f"The leak gate has a similarity threshold and needs {len(gold)} gold vectors; given: {given}.")
-    index = GoldIndex(gold, settings.ngram, shortest_contained=settings.shortest_contained)
-    stream = iter(passages)
-    while block := list(islice(stream, PASSAGES_PER_BLOCK)):
+    gold = index.gold
+    if similarity is not None and (vectors is None or len(vectors) != len(gold.texts)):
+        given = "none" if vectors is None else str(len(vectors))
+        raise ValueError(f"The leak gate has a similarity threshold and needs {len(gold.texts)} gold vectors; given: {given}.")
+    for block in batched(passages, TEXTS_PER_BLOCK):
         matches = index.match([passage.text for passage, _ in block])
-        if settings.similarity is not None and gold_vectors is not None and len(gold):
-            close = _closest([vector for _, vector in block], gold_vectors, settings.similarity)
+        if similarity is not None and vectors is not None and len(vectors):
+            close = _closest([vector for _, vector in block], vectors, similarity)
             matches = [match or near for match, near in zip(matches, close, strict=True)]
         for (passage, _), match in zip(block, matches, strict=True):
             if match:
-                yield Leak(passage.id, *match)
+                yield Leak(passage.id, match.reason, match.score, gold.places[match.gold_index])
 
 
 def _closest(vectors: Sequence[Vectors | None], gold: Vectors, threshold: float) -> list[Match | None]:
@@ -211,19 +215,24 @@ def _closest(vectors: Sequence[Vectors | None], gold: Vectors, threshold: float)
     return found
 
 
-def cross_leaks(seeds: Sequence[str], dev: Sequence[str], test: Sequence[str], *, settings: LeakSettings | None = None) -> list[CrossLeak]:
-    """Find texts that stand in two of seeds, dev and test, by equality and n-grams.
+def cross_leaks(seeds: Sequence[Row], dev: Sequence[Row], test: Sequence[Row], *, n: int = 8) -> list[Leak]:
+    """Find rows that stand in two of seeds, dev and test: equal ones have all fields equal, others share n-grams in some field.
 
-    RETURNS (List[CrossLeak]): Seeds in dev, seeds in test, dev in test.
+    n (int): Words per n-gram.
+    RETURNS (List[Leak]): Seeds in dev, seeds in test, dev in test.
     """
-    settings = settings or LeakSettings()
-    parts = {"seeds": seeds, "dev": dev, "test": test}
-    indexes = {name: GoldIndex(parts[name], settings.ngram, shortest_contained=settings.shortest_contained) for name in ("dev", "test")}
-    found = []
-    for part, other in (("seeds", "dev"), ("seeds", "test"), ("dev", "test")):
-        for start in range(0, len(parts[part]), PASSAGES_PER_BLOCK):
-            block = parts[part][start : start + PASSAGES_PER_BLOCK]
-            for place, match in enumerate(indexes[other].match(block), start):
-                if match:
-                    found.append(CrossLeak(part, place, other, match.gold_index, match.reason, match.score))
+    found: list[Leak] = []
+    for what, rows, other in ((SEED, seeds, dev), (SEED, seeds, test), (DEV, dev, test)):
+        index = GoldIndex(Gold.of(other), n)
+        equal = {tuple(map(index.key, row.texts)): row.place for row in reversed(other)}
+        for block in batched(rows, TEXTS_PER_BLOCK):
+            matches = iter(index.match([text for row in block for text in row.texts], equality=False))
+            for row in block:
+                shared = [match for match in (next(matches) for _ in row.texts) if match]
+                place = equal.get(tuple(map(index.key, row.texts)))
+                if place is not None:
+                    found.append(Leak(row.place, EQUAL, 1.0, place, what))
+                elif shared:
+                    best = max(shared, key=lambda match: match.score)
+                    found.append(Leak(row.place, NGRAM, best.score, index.gold.places[best.gold_index], what))
     return found

@@ -1,20 +1,16 @@
-"""Words and n-grams of words, as comparisons of texts need them: the same on every machine and in every process."""
+"""Hashes of words and of n-grams of words, as comparisons of texts need them: the same on every machine and in every process."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 
 import numpy as np
 import numpy.typing as npt
 
+from spacy_synthesizrr.words import words
+
 Hashes = npt.NDArray[np.uint64]
 
-# Thai, Lao, Burmese, Khmer, kana, Han: scripts without blanks between words, where each character counts as one
-_NO_BLANKS = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_ASCII_WORD = re.compile(r"\w+", re.ASCII)
-_WORD = re.compile(rf"[{_NO_BLANKS}]|[^\W{_NO_BLANKS}]+")
 # an odd number, so that multiplying modulo 2**64 loses nothing (the fractional part of the golden ratio, times 2**64)
 _BASE = 0x9E3779B97F4A7C15
 _WORDS_REMEMBERED = 500_000
@@ -32,24 +28,6 @@ class _WordHashes(dict[str, int]):
 
 
 _HASHES = _WordHashes()
-
-
-def words(text: str) -> list[str]:
-    """The words of a text for comparing: letters and digits, casefolded, in one Unicode form.
-
-    RETURNS (List[str]): Such as ["don", "t", "panic"] for "Don't panic!".
-    """
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-
-
-def normalise(text: str) -> str:
-    """The form in which two texts count as equal: words joined by blanks; of a text without words what is not blank.
-
-    RETURNS (str): Such as "don t panic".
-    """
-    return " ".join(words(text)) or "".join(text.split())
 
 
 def word_hashes(tokens: list[str]) -> Hashes:

@@ -5,7 +5,7 @@ order. A *set filter* needs the finished set; it runs in `curate` and only takes
 
 Filters come from configs/curate.cfg. A section `[row_filters.NAME]` names a registered factory with arguments from the
 config alone; the factory returns a *binder*, which is called once per run with what only the run knows (`FilterInputs`:
-the task, its seeds, whether the teacher only copies) and returns the filter, or `SwitchedOff` with the reason:
+the task, its seeds, its dev and test texts, whether the teacher only copies) and returns the filter, or `SwitchedOff` with the reason:
 
     make_length(min_words=None, max_words=None)   # what the .cfg says
         -> bind(FilterInputs(task, seeds))        # what the run knows
@@ -81,11 +81,15 @@ class FilterInputs:
     task (TaskSpec): Fields, refusal marker, length limits.
     seeds (Tuple[str, ...]): What the seeds say in the generated field.
     copies (bool): Whether the teacher only copies from its passage, as the extractive one does.
+    gold (Tuple[str, ...]): Every text field of every dev and test row.
+    lang (str): Language of the texts, a code of spaCy.
     """
 
     task: TaskSpec
     seeds: tuple[str, ...] = ()
     copies: bool = False
+    gold: tuple[str, ...] = ()
+    lang: str = "en"
 
 
 @dataclass(frozen=True)

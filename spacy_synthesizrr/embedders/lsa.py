@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from spacy_synthesizrr.embedders.base import EMBEDDER_FILE, unit_rows
 from spacy_synthesizrr.errors import ConfigError, InputError, StoreError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress
+from spacy_synthesizrr.words import MARKS, UNSPACED, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,19 +31,13 @@ FACTORY = "synthesizrr.LsaEmbedder.v1"
 CURE = "Delete the index and run the step 'index' again."
 SMALLEST_SHARE = 1e-5  # below this share of the largest, a direction of a float32 matrix is noise
 
-# Scripts written without blanks count by character; marks (vowel signs, accents) belong to their word but are no \w.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0963\u0966-\u0dff"
 _ASCII_TOKEN = re.compile(r"\w\w+", re.ASCII)
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])+")
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}](?:[^\W{UNSPACED}]|[{MARKS}])+")
 
 
 def terms(text: str) -> list[str]:
     """The words of a text (two letters or more) and its pairs of neighbouring words, with repetitions."""
-    if text.isascii():
-        words = _ASCII_TOKEN.findall(text.lower())
-    else:
-        words = _TOKEN.findall(unicodedata.normalize("NFKC", text.casefold()))
+    words = (_ASCII_TOKEN if text.isascii() else _TOKEN).findall(plain(text))
     return words + [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
 
 

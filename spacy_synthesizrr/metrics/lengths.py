@@ -10,24 +10,19 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from spacy_synthesizrr.curation.wordcount import count_words
+from spacy_synthesizrr.words import count_words
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-Spread = dict[str, float]
-
-
-def spread(values: Iterable[int]) -> Spread:
-    """Describe a collection of whole numbers.
-
-    RETURNS (dict): `n`, `mean`, `sd` (of the sample, n − 1 below the line; 0 for one value), `min`, `p5`, `p25`, `median`,
-        `p75`, `p95`, `max`. Quantiles are interpolated linearly (Hyndman and Fan 1996, type 7, numpy's default).
-        Only `n` when there is no value.
-    """
-    return _describe(Counter(values))
+Spread = dict[str, float | None]
 
 
 def lengths(texts: Iterable[str]) -> dict[str, Spread]:
-    """RETURNS (dict): `words` (see `count_words`) and `chars` (Unicode code points) of the texts, each as `spread` gives it."""
+    """How long texts are.
+
+    RETURNS (dict): `words` (see `count_words`) and `chars` (Unicode code points), each with `n`, `mean`, `sd` (of the sample,
+        n − 1 below the line; None for one text), `min`, `p5`, `p25`, `median`, `p75`, `p95`, `max`. Quantiles are
+        interpolated linearly (Hyndman and Fan 1996, type 7, numpy's default). Only `n` when there is no text.
+    """
     found = _count(("", text) for text in texts)
     return _both(found.get("", (Counter(), Counter())))
 
@@ -59,10 +54,10 @@ def _describe(counts: Mapping[int, int]) -> Spread:
     if n == 0:
         return {"n": 0}
     mean = sum(value * count for value, count in counts.items()) / n
-    squares = sum(count * (value - mean) ** 2 for value, count in counts.items())
     ordered = sorted(counts.items())
+    squares = sum(count * (value - mean) ** 2 for value, count in ordered)
     quantiles = {name: _quantile(ordered, n, share) for name, share in QUANTILES.items()}
-    sd = math.sqrt(squares / (n - 1)) if n > 1 else 0.0
+    sd = math.sqrt(squares / (n - 1)) if n > 1 else None
     return {"n": n, "mean": mean, "sd": sd, "min": ordered[0][0], **quantiles, "max": ordered[-1][0]}
 
 

@@ -1,11 +1,12 @@
 """Answers that were paid for are never lost and never paid for twice.
 
-A `ResponseStore` is one SQLite file, in WAL mode with `synchronous = FULL`: when `put` returns, the answer is on disk
-and stays there after a kill, a crash of the process or a power cut. (`NORMAL` is enough for a kill and writes ten times
-faster; it serves teachers that work by rule, whose answers cost nothing. Others cost seconds and money, a flush to disk
-costs milliseconds.) Many processes may use one file. `Remembering` puts such a store
-in front of any model: only what the store does not know reaches the model, and every answer is written before it is
-handed on, so it survives whatever happens to it afterwards.
+A `ResponseStore` is one SQLite file in WAL mode that many processes may use. What `put` has returned survives a kill of
+the process. With `flush` (`synchronous = FULL`) it survives a power cut too, for a few milliseconds each; teachers that
+work by rule, whose answers cost nothing, do without (`NORMAL`).
+
+`Remembering` puts such a store in front of any model: only what the store does not know reaches the model, equal
+requests share one answer, and every answer is written before it is handed on. Blank and truncated answers are kept too:
+they were paid for, and the same request would be answered alike. Failures are not kept and are asked again next time.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Deque, Dict, Iterable, List, Tuple
+from typing import Any, Deque, Dict, Iterable, List, NamedTuple
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.models.streaming import streams
-from spacy_synthesizrr.prompts import Answer, Failure, Prompt
+from spacy_synthesizrr.prompts import NO_ANSWER, Answer, Failure, Prompt
 
 WAIT = 60.0  # seconds to wait for another process that writes
 COLUMNS = "request, text, model, prompt_tokens, answer_tokens, finish"
@@ -135,20 +136,62 @@ class ResponseStore:
         return connection
 
 
+class _Wanted(NamedTuple):
+    """One prompt on its way: its request, the answer where the store has it, and whether an equal one was asked before."""
+
+    request: str
+    answer: Answer | None
+    shared: bool
+
+
+class _InFlight:
+    """Requests that were asked and not answered yet, with how many later prompts wait for the same answer."""
+
+    def __init__(self) -> None:
+        self.sharers: Dict[str, int] = {}
+        self.results: Dict[str, Answer | Failure] = {}
+
+    def join(self, request: str) -> bool:
+        """RETURNS (bool): Whether the request is on its way already; then one more prompt waits for it."""
+        if request not in self.sharers:
+            return False
+        self.sharers[request] += 1
+        return True
+
+    def land(self, request: str, result: Answer | Failure) -> None:
+        """Keep a result as long as a prompt waits for it."""
+        if self.sharers[request]:
+            self.results[request] = result
+        else:
+            del self.sharers[request]
+
+    def share(self, request: str) -> Answer | Failure:
+        """RETURNS (Answer | Failure): What an equal prompt before got; answers come in the order of the prompts."""
+        result = self.results[request]
+        self.sharers[request] -= 1
+        if not self.sharers[request]:
+            del self.sharers[request], self.results[request]
+        return result
+
+
 class Remembering:
     """A model whose answers are kept: it asks the inner model only what the store does not know.
 
+    A model that streams is called once and takes prompts as it likes. Another one gives its answers when it has all of
+    them, so it is called once per Doc, and what it answered is on disk before the next call.
+
     model (Callable): Any spacy-llm model.
-    store (ResponseStore): Where answers are kept. Failures are not: they are asked again next time.
+    store (ResponseStore): Where answers are kept.
     identity (str): What tells this model from others; its own `identity` by default, else its class.
     """
+
+    lazy = True
 
     def __init__(self, model: Any, store: ResponseStore, identity: str = "") -> None:
         self.model, self.store = model, store
         kind = type(model)
         self.identity = identity or str(getattr(model, "identity", f"{kind.__module__}.{kind.__qualname__}"))
         self.by_rule = bool(getattr(model, "by_rule", False))
-        self.lazy = streams(model)
         self.copies = bool(getattr(model, "copies", False))
         self.writes_without_passage = bool(getattr(model, "writes_without_passage", True))
 
@@ -163,38 +206,69 @@ class Remembering:
         prompts (Iterable[Iterable[str]]): Prompts per Doc.
         YIELDS (List[Answer | Failure]): One per prompt: remembered, or new and already written to the store.
         """
-        waiting: Deque[List[Tuple[str, Answer | None]]] = deque()
+        waiting: Deque[List[_Wanted]] = deque()
+        flight = _InFlight()
         # A Doc whose answers are all known asks for nothing: an empty list keeps the two streams in step.
-        for answers in _padded(self.model(self._misses(prompts, waiting)), waiting):
-            yield self._merge(waiting.popleft(), iter(answers))
+        missing = self._misses(prompts, waiting, flight)
+        groups = self.model(missing) if streams(self.model) else self._doc_by_doc(missing)
+        for answers in groups:
+            if waiting:  # lists that nobody asked for are dropped
+                yield self._merge(waiting.popleft(), _as_iterator(answers), flight)
         while waiting:  # the inner model gave fewer lists than it was asked for
-            yield self._merge(waiting.popleft(), iter(()))
+            yield self._merge(waiting.popleft(), iter(()), flight)
 
-    def _misses(self, prompts: Iterable[Iterable[Any]], waiting: Deque[List[Tuple[str, Answer | None]]]) -> Iterator[List[Any]]:
+    def _doc_by_doc(self, groups: Iterable[List[Any]]) -> Iterator[Any]:
+        for group in groups:
+            yield next(iter(self.model([group])), ()) if group else ()
+
+    def _misses(self, prompts: Iterable[Iterable[Any]], waiting: Deque[List[_Wanted]], flight: _InFlight) -> Iterator[List[Any]]:
         for group in prompts:
-            asked = list(group)
-            requests = [request_hash(prompt, identity=self.identity, by_rule=self.by_rule) for prompt in asked]
-            known = [(request, self.store.get(request)) for request in requests]
-            waiting.append(known)
-            yield [prompt for prompt, (_, answer) in zip(asked, known, strict=True) if answer is None]
+            asked, missing = [], []
+            for prompt in group:
+                request = request_hash(prompt, identity=self.identity, by_rule=self.by_rule)
+                shared = flight.join(request)
+                answer = None if shared else self.store.get(request)
+                asked.append(_Wanted(request, answer, shared))
+                if answer is None and not shared:
+                    flight.sharers[request] = 0
+                    missing.append(prompt)
+            waiting.append(asked)
+            yield missing
 
-    def _merge(self, known: List[Tuple[str, Answer | None]], new: Iterator[Any]) -> List[Any]:
-        return [answer if answer is not None else self._keep(request, next(new, None)) for request, answer in known]
+    def _merge(self, asked: List[_Wanted], new: Iterator[Any], flight: _InFlight) -> List[Any]:
+        found: List[Answer | Failure] = []
+        for wanted in asked:
+            if wanted.answer is not None:
+                found.append(wanted.answer)
+            elif wanted.shared:
+                found.append(flight.share(wanted.request))
+            else:
+                found.append(self._keep(wanted.request, next(new, None)))
+                flight.land(wanted.request, found[-1])
+        return found
 
     def _keep(self, request: str, answer: Any) -> Answer | Failure:
         if answer is None:
-            return Failure("missing", "the model gave fewer answers than it was asked for", request=request)
+            return Failure("missing", NO_ANSWER, request=request)
         if isinstance(answer, Failure):
             return Failure(answer.kind, answer.detail, request=request)
         if not isinstance(answer, str):
             return Failure("malformed", f"the model returned {type(answer).__name__}, not a string", request=request)
-        if not answer.strip():
-            return Failure("empty", "the model wrote nothing", request=request)
+        if (error := _error_in(answer)) is not None:
+            return Failure("server_error", error, request=request)
         return self.store.put(request, answer, flush=not self.by_rule)
 
 
-def _padded(groups: Iterable[Any], waiting: Deque[Any]) -> Iterator[Iterable[Any]]:
-    """Answers per Doc; a flat string counts as one answer, and lists that nobody asked for are dropped."""
-    for group in groups:
-        if waiting:
-            yield [group] if isinstance(group, str) else group
+def _as_iterator(answers: Any) -> Iterator[Any]:
+    """The answers for one Doc; a flat string counts as one answer."""
+    return iter([answers] if isinstance(answers, str) else answers)
+
+
+def _error_in(answer: str) -> str | None:
+    """What a server complained of: spacy-llm's REST models with `strict = false` hand its JSON on as if it were an answer."""
+    if isinstance(answer, Answer) or not answer.lstrip().startswith('{"error"'):
+        return None
+    try:
+        return json.dumps(json.loads(answer)["error"], ensure_ascii=False)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,7 +1,7 @@
 """Gathers what the steps of a run wrote down into one document: the numbers of the report, and its numbers.json.
 
-A part whose step has not been run is None, and the page says so; nothing is made up. No text of a passage, seed or row
-gets in: those are looked up for the page's sample alone.
+A part whose step has not been run, or is older than the steps before it, is None, and the page says so; nothing is made
+up. No text of a passage, seed or row gets in: those are looked up for the page's sample alone.
 """
 
 from __future__ import annotations
@@ -13,26 +13,36 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import ROW_VERSION
 from spacy_synthesizrr.context import KINDS, Context
-from spacy_synthesizrr.jsonl import read_json, read_jsonl
-from spacy_synthesizrr.receipts import STEPS, RunFolder, versions
-from spacy_synthesizrr.report.findings import MAIN, Finding, Standing, comparisons, remarks
+from spacy_synthesizrr.documents import WRITTEN_BY, read_document
+from spacy_synthesizrr.jsonl import read_jsonl
+from spacy_synthesizrr.receipts import STEPS, RunFolder, fresh, versions
+from spacy_synthesizrr.report.findings import Finding, Standing, comparisons, remarks
+from spacy_synthesizrr.students.arms import MAIN
+from spacy_synthesizrr.students.scores import ACCURACY
 
 LEAKS_SHOWN = 20
 SETTINGS = ("per_label", "seed", "lang", "gpu_id")
 
 
 def collect(ctx: Context) -> dict[str, Any]:
-    """Read the results of every step of a run.
+    """Read the results of every step of a run whose receipt stands.
 
     RETURNS (dict): Plain JSON; see the keys below.
+    RAISES (RunFolderError): When another release wrote one of them; the text names the step to run again.
     """
-    files = {name: _read(ctx.folder, f"{name}.json") for name in ("index", "plan", "funnel", "metrics", "export", "student", "evaluation")}
-    receipts = {step: _read(ctx.folder, f"receipts/{step}.json") or {} for step in STEPS}
+    valid = {step for step in STEPS if fresh(ctx.folder, step)}
+    files = {name.removesuffix(".json"): read_document(ctx.folder, name) if step in valid else None for name, step in WRITTEN_BY.items()}
+    receipts = {step: ctx.folder.receipt(step) if step in valid else {} for step in STEPS}
     asked = _asked(ctx, files["index"], receipts)
     standings = read_standings(files["export"], files["student"], files["evaluation"])
-    metric = (files["evaluation"] or files["student"] or {}).get("metric", "accuracy")
-    rows = {split: ((files["export"] or {}).get(split) or {}).get("rows", 0) for split in ("dev", "test")}
-    found = [*comparisons(standings, metric=metric, rows=rows), *remarks(asked, files["funnel"])]
+    metric = (files["evaluation"] or files["student"] or {"metric": ACCURACY})["metric"]
+    exported = files["export"]
+    rows = {split: exported[split]["rows"] if exported else 0 for split in ("dev", "test")}
+    shared = exported["dev"]["in_test"] if exported else 0
+    found = [
+        *comparisons(standings, metric=metric, rows=rows, dev_in_test=shared),
+        *remarks(asked, files["funnel"], rows=rows, dev_in_test=shared),
+    ]
     return {
         "v": ROW_VERSION,
         "run": ctx.folder.path.name,
@@ -41,6 +51,7 @@ def collect(ctx: Context) -> dict[str, Any]:
         "metric": metric,
         "arms": [standing.to_dict() for standing in standings],
         "evaluation": _evaluation(files["evaluation"], tuple(ctx.task.labels), exclusive=ctx.task.exclusive),
+        "gold_left_out": exported["gold_left_out"] if exported else {},
         "funnel": files["funnel"],
         "switched_off": _main_counts(receipts).get("switched_off", []),
         "plan": files["plan"],
@@ -51,11 +62,6 @@ def collect(ctx: Context) -> dict[str, Any]:
         "keys": {step: receipt["key"] for step, receipt in receipts.items() if receipt.get("key")},
         "reproduce": reproduce(ctx),
     }
-
-
-def _read(folder: RunFolder, name: str) -> dict[str, Any] | None:
-    path = folder.file(name)
-    return read_json(path) if path.is_file() else None
 
 
 def _main_counts(receipts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -70,7 +76,6 @@ def _in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 def _asked(ctx: Context, index: Mapping[str, Any] | None, receipts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     task, identity = ctx.task, ctx.inputs["identity"]
-    index = index or {}
     return {
         "task": task.name,
         "task_file": identity["task"],
@@ -80,9 +85,9 @@ def _asked(ctx: Context, index: Mapping[str, Any] | None, receipts: Mapping[str,
         **{name: ctx.settings[name] for name in SETTINGS},
         "mode": receipts["plan"].get("counts", {}).get("mode"),
         "copies": _main_counts(receipts).get("copies"),
-        "documents": index.get("documents"),
-        "passages": index.get("passages"),
-        "embedder": index.get("embedder", {}).get("id"),
+        "documents": index["documents"] if index else None,
+        "passages": index["passages"] if index else None,
+        "embedder": index["embedder"]["id"] if index else None,
     }
 
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spacy_synthesizrr.report.findings import MAIN
 from spacy_synthesizrr.report.view import Cell, Table, decimals, plain
+from spacy_synthesizrr.students.arms import MAIN
 
 HYPHEN = "\N{NON-BREAKING HYPHEN}"
 MEASURES = {**{f"distinct_{n}": f"distinct{HYPHEN}{n}" for n in (1, 2, 3)}, "compression_ratio": "compression ratio"}
@@ -89,9 +89,8 @@ def leak_sentences(numbers: Mapping[str, Any]) -> Iterator[str]:
     """YIELDS (str): What the leak gate looked for and what it found."""
     asked = (numbers["plan"].get("settings") or {}).get("leaks", {})
     if asked:
-        near = asked["similarity"]
-        edge = "the window's upper edge" if near == "window" else f"{near}"
-        closer = "" if near is None else f", or have a similarity to one above {edge},"
+        near = numbers["plan"]["leaks"]["threshold"]
+        closer = "" if near is None else f", or have a similarity to one above {decimals(near, 2)},"
         yield (
             f"Passages that equal a dev or test text, share {asked['ngram']} words in a row with one{closer} never enter the plan. "
             "Shared words are looked for between seeds, dev and test too."
@@ -132,7 +131,6 @@ def measure_tables(measures: Mapping[str, Any]) -> Iterator[Table]:
     main = sets.get(MAIN, {"lengths": {"per_label": {}}})["lengths"]["per_label"]
     if main:
         per_label = tuple(
-            (label, one["words"]["n"], decimals(one["words"]["mean"], 1), decimals(one["words"].get("sd"), 1))
-            for label, one in main.items()
+            (label, one["words"]["n"], decimals(one["words"]["mean"], 1), decimals(one["words"]["sd"], 1)) for label, one in main.items()
         )
         yield Table("Accepted rows per label", ("label", "rows", "mean words", "sd"), per_label)

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spacy_synthesizrr.report.findings import Standing, said, spread
+from spacy_synthesizrr.report.findings import Standing
 from spacy_synthesizrr.report.svg import GRID, INK, MUTED, PAPER, SERIES, color_variable, draw
+from spacy_synthesizrr.students.scores import said, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,16 +201,17 @@ def _limits(scores: Sequence[float]) -> tuple[float, float]:
 
 
 def _dots(axes: Axes, values: Sequence[float], height: float, color: str) -> None:
-    mean, sd = spread(values).values()
-    if mean is None:
+    about = spread(values)
+    if about is None:
         return
+    mean, sd = about["mean"] or 0.0, about["sd"]
     axes.plot([mean - (sd or 0.0), mean + (sd or 0.0)], [height, height], color=color, linewidth=7, alpha=0.35, solid_capstyle="butt")
     axes.plot(values, [height] * len(values), "o", markersize=6, color=color, alpha=0.85, markeredgewidth=0, linestyle="none")
     axes.plot([mean, mean], [height - 0.15, height + 0.15], color=INK, linewidth=2, solid_capstyle="butt")
 
 
 def _described(arm: Standing) -> str:
-    found = [f"{split} {said(arm.scores(split))}" for split in ("dev", "test") if arm.scores(split)]
+    found = [f"{split} {said(spread(arm.scores(split)))}" for split in ("dev", "test") if arm.scores(split)]
     return f"{arm.name} {' and '.join(found)}" if found else f"{arm.name} {arm.why}"
 
 

@@ -1,8 +1,10 @@
 """What a run shows, in plain sentences: the student against each control, and what the reader must know besides.
 
 The rule is simple and says so: the student beats a control when its mean over training seeds is higher by more than the
-noise, which is the largest of both standard deviations over training seeds and the standard error of a share of so many
-test rows, √(p(1 − p)/n). That is no test of significance; with three training seeds nothing would be.
+noise, which is the largest of both standard deviations over training seeds and the standard error of the difference of two
+shares of n test rows, √(p(1 − p)/n + q(1 − q)/n). That is no test of significance; with three training seeds nothing would
+be. And nobody beats anything with a single training seed, or on rows that chose the models: without test rows dev scores
+are all there is, but each model was kept because it did well on dev.
 """
 
 from __future__ import annotations
@@ -10,19 +12,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
-MAIN = "main"
+from spacy_synthesizrr.students.arms import FEWGEN, GOLD, MAIN, RANDOM, RETRIEVE_ONLY, SEED_ONLY
+from spacy_synthesizrr.students.scores import said, spread
+
 ABOUT = {
     MAIN: "the accepted rows",
-    "seed-only": "the seeds alone",
-    "gold": "gold train rows",
-    "retrieve-only": "the passages of the accepted rows, as retrieved",
-    "random": "the same plan with passages drawn at random, without a window",
-    "fewgen": "texts that the teacher wrote without a passage",
+    SEED_ONLY: "the seeds alone",
+    GOLD: "gold train rows",
+    RETRIEVE_ONLY: "the passages of the accepted rows, as retrieved",
+    RANDOM: "the same plan with passages drawn at random, without a window",
+    FEWGEN: "texts that the teacher wrote without a passage",
 }
-BASELINES = ("seed-only", "random")  # what the method must beat to be worth its work
+BASELINES = (SEED_ONLY, RANDOM)  # what the method must beat to be worth its work
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -54,7 +58,8 @@ class Standing:
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): Plain JSON with means and standard deviations."""
-        splits = {split: {"scores": list(self.scores(split)), **spread(self.scores(split))} for split in ("dev", "test")}
+        scores = {split: list(self.scores(split)) for split in ("dev", "test")}
+        splits = {split: {"scores": found, **(spread(found) or {"mean": None, "sd": None})} for split, found in scores.items()}
         about = ABOUT.get(self.name, "")
         return {"name": self.name, "about": about, "rows": self.rows, "steps": self.steps, "why": self.why, **splits}
 
@@ -67,32 +72,21 @@ class Finding:
     text: str
 
 
-def spread(scores: Sequence[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation (n − 1); None where there is nothing to take them of."""
-    return {"mean": fmean(scores) if scores else None, "sd": stdev(scores) if len(scores) > 1 else None}
-
-
-def said(scores: Sequence[float]) -> str:
-    """RETURNS (str): Mean ± standard deviation in percent, such as "81.2 ± 1.1"."""
-    about = spread(scores)
-    mean = f"{100 * about['mean']:.1f}" if about["mean"] is not None else "no score"
-    return mean if about["sd"] is None else f"{mean} ± {100 * about['sd']:.1f}"
-
-
 def noise(ours: Sequence[float], theirs: Sequence[float], rows: int) -> float:
     """What a difference must exceed to count; see the head of this module.
 
     rows (int): Rows that the scores were taken on; 0 when not known.
     """
-    share = min(max(fmean([*ours, *theirs]), 0.0), 1.0)
-    error = sqrt(share * (1 - share) / rows) if rows else 0.0
-    return max(error, *(spread(scores)["sd"] or 0.0 for scores in (ours, theirs)))
+    shares = (fmean(ours), fmean(theirs))
+    error = sqrt(sum(share * (1 - share) for share in shares) / rows) if rows else 0.0
+    return max(error, *((spread(scores) or {}).get("sd") or 0.0 for scores in (ours, theirs)))
 
 
-def compare(main: Standing, other: Standing, *, metric: str, rows: Mapping[str, int]) -> Finding | None:
+def compare(main: Standing, other: Standing, *, metric: str, rows: Mapping[str, int], dev_in_test: int = 0) -> Finding | None:
     """Say whether the student beats one control.
 
     rows (Mapping[str, int]): Number of dev and of test rows.
+    dev_in_test (int): Dev rows that stand in test too.
     RETURNS (Finding | None): None when there is nothing to compare.
     """
     split = main.split
@@ -100,13 +94,25 @@ def compare(main: Standing, other: Standing, *, metric: str, rows: Mapping[str, 
     if not ours or not theirs:
         return None
     gain = fmean(ours) - fmean(theirs)
-    figures = f"{split} {metric} {said(ours)} % against {said(theirs)} % ({_points(gain)})"
+    figures = f"{split} {metric} {said(spread(ours))} % against {said(spread(theirs))} % ({_points(gain)})"
     name = f"{other.name} ({ABOUT[other.name]})" if other.name in ABOUT else other.name
     if gain <= 0:
         return Finding("bad", f"The student does not beat {name}: {figures}.")
     if gain <= noise(ours, theirs, rows.get(split, 0)):
         return Finding("plain", f"The student is ahead of {name}, but by no more than the noise: {figures}.")
+    doubt = _doubt(split, min(len(ours), len(theirs)), dev_in_test)
+    if doubt:
+        return Finding("plain", f"The student is ahead of {name}, but {doubt}: {figures}.")
     return Finding("good", f"The student beats {name}: {figures}.")
+
+
+def _doubt(split: str, seeds: int, dev_in_test: int) -> str:
+    """RETURNS (str): Why even a clear lead proves nothing; empty when it may."""
+    if split == "dev":
+        return "on dev alone, and dev chose the models"
+    if dev_in_test:
+        return "dev rows stand in test too, so test helped to choose the models"
+    return "with a single training seed" if seeds < 2 else ""
 
 
 def _points(gain: float) -> str:
@@ -116,22 +122,36 @@ def _points(gain: float) -> str:
     return f"{sign}{shown} points"
 
 
-def comparisons(standings: Sequence[Standing], *, metric: str, rows: Mapping[str, int]) -> Iterator[Finding]:
-    """Compare with every control that was run: the baselines first; gold last, which nobody is expected to beat."""
+def comparisons(standings: Sequence[Standing], *, metric: str, rows: Mapping[str, int], dev_in_test: int = 0) -> Iterator[Finding]:
+    """Compare with every control that was run: the baselines first; gold last, which nobody is expected to beat.
+
+    rows (Mapping[str, int]), dev_in_test (int): As in `compare`.
+    """
     main = next((one for one in standings if one.name == MAIN), None)
     if main is None or not main.split:
         return
     others = [one for one in standings if one.name != MAIN]
-    for other in sorted(others, key=lambda one: (one.name not in BASELINES, one.name == "gold")):
-        found = compare(main, other, metric=metric, rows=rows)
-        if found and other.name == "gold" and found.tone == "bad":
+    for other in sorted(others, key=lambda one: (one.name not in BASELINES, one.name == GOLD)):
+        found = compare(main, other, metric=metric, rows=rows, dev_in_test=dev_in_test)
+        if found and other.name == GOLD and found.tone == "bad":
             found = Finding("plain", found.text)
         if found:
             yield found
 
 
-def remarks(asked: Mapping[str, Any], funnel: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """What the reader must know to read the numbers: the kind of teacher, missing rows."""
+def remarks(
+    asked: Mapping[str, Any], funnel: Mapping[str, Any] | None, *, rows: Mapping[str, int] | None = None, dev_in_test: int = 0
+) -> Iterator[Finding]:
+    """What the reader must know to read the numbers: the kind of teacher, missing rows, dev rows in test.
+
+    rows (Mapping[str, int]), dev_in_test (int): As in `compare`.
+    """
+    if dev_in_test:
+        yield Finding(
+            "bad",
+            f"{dev_in_test:,} of {(rows or {}).get('dev', 0):,} dev rows stand in test too: models were chosen by rows that they are "
+            "tested on, so the test scores are too high. Take those rows out of one of the two files.",
+        )
     if asked.get("copies"):
         yield Finding(
             "plain",

@@ -11,6 +11,7 @@ from spacy_synthesizrr.report import data_tables, figures, student_tables, view
 from spacy_synthesizrr.report.collect import matrix
 from spacy_synthesizrr.report.findings import Standing
 from spacy_synthesizrr.report.rows import Row
+from spacy_synthesizrr.students.scores import NOTHING
 
 HERE = Path(__file__).parent
 MATRIX_LABELS = 30  # beyond them a matrix cannot be read, and only the most frequent confusions are shown
@@ -63,7 +64,7 @@ def render(numbers: Mapping[str, Any], samples: Samples, plots: Mapping[str, fig
 
 def shown(cell: str | int | None) -> str:
     """RETURNS (str): A cell of a table as it stands there."""
-    return view.NOTHING if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
+    return NOTHING if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
 def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +78,7 @@ def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
         "tiles": view.tiles(numbers),
         "findings": numbers["findings"],
         "metric": numbers["metric"],
-        "arms": student_tables.arms_table(numbers) if numbers["arms"] else None,
+        "arms": student_tables.standings_table(numbers) if numbers["arms"] else None,
         "arm_notes": list(student_tables.arm_notes(numbers)) if numbers["arms"] else [],
         "confusion": confusion,
         "why_no_test": evaluation.get("why"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.lookup import Lookup, batches
+from spacy_synthesizrr.lookup import Lookup
+from spacy_synthesizrr.metrics.samples import Reservoir
+from spacy_synthesizrr.stores.passages import batched
+from spacy_synthesizrr.words import word_places
 
 SPAN = 5  # words in a row that count as copied
 MOST_KEYS = 40  # labels or reasons with a sample of their own; rarer ones that come later share one
@@ -48,21 +50,15 @@ def sample(rows: Iterable[Candidate], size: int, *, by: Callable[[Candidate], st
 
     by (Callable): The kind of a row, such as its label or its reason.
     seed (int): The same rows and seed give the same sample.
-    RETURNS (Dict[str, List[Candidate]]): Kinds in order of appearance, rows in file order (reservoir sampling, algorithm R:
-        Vitter 1985, Random sampling with a reservoir).
+    RETURNS (Dict[str, List[Candidate]]): Kinds in order of appearance, rows in file order.
     """
     chance = random.Random(seed)
-    kept: dict[str, list[tuple[int, Candidate]]] = {}
-    seen: dict[str, int] = {}
-    for place, row in enumerate(rows):
+    kept: dict[str, Reservoir[Candidate]] = {}
+    for row in rows:
         kind = by(row)
         kind = kind if kind in kept or len(kept) < MOST_KEYS else "other"
-        pool, seen[kind] = kept.setdefault(kind, []), seen.get(kind, 0) + 1
-        if len(pool) < size:
-            pool.append((place, row))
-        elif (slot := chance.randrange(seen[kind])) < size:
-            pool[slot] = (place, row)
-    return {kind: [row for _, row in sorted(pool, key=lambda item: item[0])] for kind, pool in kept.items()}
+        kept.setdefault(kind, Reservoir(size, chance)).add(row)
+    return {kind: pool.items() for kind, pool in kept.items()}
 
 
 class SimilarityCounts:
@@ -85,7 +81,7 @@ class SimilarityCounts:
 
 def show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
     """Look up what belongs to each candidate; the store is asked in batches."""
-    return [row for batch in batches(candidates, MOST_KEYS) for row in _show(batch, lookup)]
+    return [row for batch in batched(candidates, MOST_KEYS) for row in _show(batch, lookup)]
 
 
 def _show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
@@ -115,16 +111,16 @@ def mark_copied(text: str, passage: str, *, span: int = SPAN) -> tuple[tuple[Pie
     span (int): Shortest run of words that counts; a shorter text counts as a whole.
     RETURNS (Tuple[Tuple[Piece, ...], float]): The whole passage in pieces, and the share of the text's words inside such runs.
     """
-    words = [match.group().casefold() for match in re.finditer(r"\w+", text)]
-    places = list(re.finditer(r"\w+", passage))
+    words = [word for word, _, _ in word_places(text)]
+    places = word_places(passage)
     span = min(span, len(words)) or 1
-    theirs = _runs([match.group().casefold() for match in places], span)
+    theirs = _runs([word for word, _, _ in places], span)
     ours = _runs(words, span)
     inside = sorted({start + step for run in theirs.keys() & ours.keys() for start in theirs[run] for step in range(span)})
     covered = {start + step for run in theirs.keys() & ours.keys() for start in ours[run] for step in range(span)}
     pieces, done = [], 0
     for first, last in _stretches(inside):
-        begin, end = places[first].start(), places[last].end()
+        begin, end = places[first][1], places[last][2]
         pieces += [Piece(passage[done:begin], False), Piece(passage[begin:end], True)]
         done = end
     pieces.append(Piece(passage[done:], False))

@@ -11,7 +11,7 @@ CONFUSIONS = 12  # most frequent ones listed
 LINES = 8  # line numbers listed with each
 
 
-def arms_table(numbers: Mapping[str, Any]) -> Table:
+def standings_table(numbers: Mapping[str, Any]) -> Table:
     """The student and its controls."""
     metric = numbers["metric"]
     rows: list[tuple[Cell, ...]] = []
@@ -28,8 +28,12 @@ def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Mean and standard deviation over {seeds} training seeds; every arm is trained for the same number of steps. In the sentences "
         "at the top, the student beats a control when the means differ by more than both standard deviations and than the standard error "
-        "of a share of so many test rows. That is no test of significance."
+        "of the difference of two shares of so many test rows; never with a single training seed, and never on dev. That is no test of "
+        "significance."
     )
+    for split, count in numbers["gold_left_out"].items():
+        if count:
+            yield f"{count:,} gold train rows equal a {split} row and were left out."
     evaluation = numbers["evaluation"]
     if not evaluation:
         return

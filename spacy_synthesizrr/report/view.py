@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spacy_synthesizrr.report.findings import MAIN
+from spacy_synthesizrr.students.arms import MAIN, RANDOM, SEED_ONLY
+from spacy_synthesizrr.students.scores import NOTHING, said
 
-NOTHING = "–"
 Cell = str | int | None
 
 
@@ -47,11 +47,8 @@ def tiles(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     main = next((arm for arm in numbers["arms"] if arm["name"] == MAIN), None)
     split = next((split for split in ("test", "dev") if main and main[split]["scores"]), None)
     for arm in numbers["arms"] if split else ():
-        if arm["name"] in (MAIN, "seed-only", "random") and arm[split]["scores"]:
-            sd = "" if arm[split]["sd"] is None else f" ± {percent(arm[split]['sd'])}"
-            found.append(
-                (percent(arm[split]["mean"]) + sd, f"{split} {numbers['metric']} (%), {'student' if arm is main else arm['name']}")
-            )
+        if arm["name"] in (MAIN, SEED_ONLY, RANDOM) and arm[split]["scores"]:
+            found.append((said(arm[split]), f"{split} {numbers['metric']} (%), {'student' if arm is main else arm['name']}"))
     if numbers["funnel"]:
         total = numbers["funnel"]["total"]
         found.append((f"{total['accepted']:,}", f"rows accepted of {total['asked']:,} asked for"))

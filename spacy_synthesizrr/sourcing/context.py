@@ -10,17 +10,17 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+from spacy_synthesizrr.words import count_words
+
 Count = Callable[[str], int]
 TOKENS_PER_WORD = 1.3  # usual ratio of sub-word tokens to words in English text
 
-# A script without blanks counts by characters: kana, Han, Thai.
-_WORD = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]|[^\s\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
 _SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*(?=\s|$)|[。！？][」』”’）]*")
 
 
 def count_tokens(text: str) -> int:
     """Estimate how many tokens a teacher sees: 1.3 per word, rounded up. An estimate, not a tokenizer's count."""
-    return math.ceil(TOKENS_PER_WORD * sum(1 for _ in _WORD.finditer(text)))
+    return math.ceil(TOKENS_PER_WORD * count_words(text))
 
 
 def cut_context(text: str, max_tokens: int, count: Count = count_tokens) -> str:

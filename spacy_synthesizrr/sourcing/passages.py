@@ -6,7 +6,6 @@ close it is to the seeds of each label set.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacy_synthesizrr.candidates import Passage
+from spacy_synthesizrr.curation.leaks import Leak
 from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.sourcing.context import Count
-from spacy_synthesizrr.sourcing.gate import Gate, Located
+from spacy_synthesizrr.sourcing.gate import Gate
+from spacy_synthesizrr.stores.passages import hash_text
+from spacy_synthesizrr.words import comparable
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.sourcing.margins import Closeness
@@ -31,11 +33,11 @@ class Facts:
 
     tokens (np.ndarray): Teacher tokens of the whole text, int32.
     document (np.ndarray): Hash of source and document, uint64.
-    text (np.ndarray): Hash of the words, uint64: passages that say the same count as one.
+    text (np.ndarray): Hash of the text as `words.comparable` gives it, uint64: passages that say the same count as one.
     leak (np.ndarray): Whether it equals or nearly equals a dev or test text, bool.
     closeness (np.ndarray): Mean similarity to the nearest seeds of each label set, float32, shape (passages, label sets);
         no columns when it was not asked for.
-    leaks (Tuple[Located, ...]): The leaks, for the list.
+    leaks (Tuple[Leak, ...]): The leaks, for the list.
     """
 
     tokens: np.ndarray
@@ -43,21 +45,12 @@ class Facts:
     text: np.ndarray
     leak: np.ndarray
     closeness: np.ndarray
-    leaks: tuple[Located, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
 
 def document_hash(passage: Passage) -> int:
     """RETURNS (int): 64 bits that stand for the passage's document."""
-    return _hash(f"{passage.source}\0{passage.document or passage.id}")
-
-
-def text_hash(passage: Passage) -> int:
-    """RETURNS (int): 64 bits that stand for what the passage says; case and blanks do not count."""
-    return _hash(" ".join(passage.text.casefold().split()))
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+    return hash_text(f"{passage.source}\0{passage.document or passage.id}")
 
 
 def gather_facts(ids: np.ndarray, rows: np.ndarray, store: Store, *, count: Count, closeness: Closeness | None, gate: Gate) -> Facts:
@@ -75,9 +68,9 @@ def gather_facts(ids: np.ndarray, rows: np.ndarray, store: Store, *, count: Coun
         np.zeros(size, "i4"), np.zeros(size, "u8"), np.zeros(size, "u8"), np.zeros(size, bool), np.full((size, columns), np.nan, "f4")
     )
     found = []
-    for located in gate.find(_measured(facts, ids, rows, store, count=count, closeness=closeness, vectors=gate.needs_vectors)):
-        facts.leak[np.searchsorted(ids, located.id.encode())] = True
-        found.append(located)
+    for leak in gate.find(_measured(facts, ids, rows, store, count=count, closeness=closeness, vectors=gate.needs_vectors)):
+        facts.leak[np.searchsorted(ids, leak.id.encode())] = True
+        found.append(leak)
     return replace(facts, leaks=tuple(found))
 
 
@@ -90,7 +83,7 @@ def _measured(
         passages = store.get(names)
         facts.tokens[block] = [count(passage.text) for passage in passages]
         facts.document[block] = [document_hash(passage) for passage in passages]
-        facts.text[block] = [text_hash(passage) for passage in passages]
+        facts.text[block] = [hash_text(comparable(passage.text)) for passage in passages]
         if closeness is None and not vectors:
             yield from ((passage, None) for passage in passages)
             continue

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate, Seed, digest
+from spacy_synthesizrr.curation.leaks import Gold
 from spacy_synthesizrr.embedders.base import unit_rows
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.sourcing.context import Count, count_tokens
-from spacy_synthesizrr.sourcing.gate import Gate, Gold
+from spacy_synthesizrr.sourcing.gate import Gate
 from spacy_synthesizrr.sourcing.hits import Hits, find_hits
 from spacy_synthesizrr.sourcing.margins import Closeness
 from spacy_synthesizrr.sourcing.passages import Facts, gather_facts
+from spacy_synthesizrr.sourcing.quotas import draw_numbers
 from spacy_synthesizrr.sourcing.seeds import SeedSet, group_seeds
 from spacy_synthesizrr.sourcing.selection import Selection, select
 from spacy_synthesizrr.sourcing.settings import RETRICL, PlanSettings
@@ -65,9 +67,13 @@ class Plan:
         return len(self.selection.order)
 
     def candidates(self) -> Iterator[Candidate]:
-        """Make the planned candidates one by one, in plan order."""
+        """Make the planned candidates one by one, in plan order.
+
+        Where a label may use a passage again, other seeds can give the same prompt: the draw tells such rows apart.
+        """
         hits, chosen = self.hits, self.selection
-        for row, reserve in zip(chosen.order, chosen.reserve, strict=True):
+        draws = draw_numbers(self.facts.text[hits.passage[chosen.order]], self.group[chosen.order])
+        for row, reserve, draw in zip(chosen.order, chosen.reserve, draws, strict=True):
             index, passage_id = int(hits.seed[row]), hits.passage_id(hits.passage[row])
             seed, margin = self.seed_set.seeds[index], float(chosen.margin[row])
             rng = random.Random(digest("shots", str(self.seed), self.task.name, seed.id, passage_id))
@@ -77,6 +83,7 @@ class Plan:
                 seed=seed,
                 passage_id=passage_id,
                 shots=self.shots.draw(rng, int(self.seed_set.group[index]), but=index, passage_id=passage_id),
+                draw=int(draw),
                 rank=int(hits.rank[row]),
                 similarity=round(float(hits.similarity[row]), 6),
                 margin=None if np.isnan(margin) else round(margin, 6),

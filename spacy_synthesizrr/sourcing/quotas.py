@@ -21,6 +21,17 @@ def uses_before(values: np.ndarray) -> np.ndarray:
     return found
 
 
+def draw_numbers(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Number the rows in which one label set asks for one thing again, so that each is a request of its own.
+
+    values (np.ndarray): For each row what it shows, such as its passage.
+    group (np.ndarray): For each row the index of its label set.
+    RETURNS (np.ndarray): int64, shape (rows,): 0 for the first row, 1 for the second …
+    """
+    codes = np.unique(values, return_inverse=True)[1]
+    return uses_before(codes * (int(group.max(initial=0)) + 1) + group)
+
+
 def over_quota(values: np.ndarray, order: np.ndarray, quota: int) -> np.ndarray:
     """Which rows use a value more often than allowed, when rows are served in an order.
 

@@ -15,12 +15,12 @@ from spacy_synthesizrr.candidates import Candidate, digest
 from spacy_synthesizrr.sourcing.context import Count, count_tokens
 from spacy_synthesizrr.sourcing.passages import gather_facts
 from spacy_synthesizrr.sourcing.plan import Plan
-from spacy_synthesizrr.sourcing.quotas import uses_before
+from spacy_synthesizrr.sourcing.quotas import draw_numbers, uses_before
+from spacy_synthesizrr.sourcing.settings import RANDOM
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
 
-RANDOM = "random"
 CHUNK = 4096
 SPARE = 1.1  # draws per missing passage; what leaks or is too short is drawn again
 
@@ -110,8 +110,8 @@ class RandomPlan:
     passages: np.ndarray = field(repr=False)
 
     def candidates(self) -> Iterator[Candidate]:
-        """Make the candidates one by one; `draw` counts the uses of one passage by one seed."""
-        draws = uses_before(self.passages)
+        """Make the candidates one by one; the draw tells rows apart in which a label uses a passage again."""
+        draws = draw_numbers(self.passages, self.plan.group[self.plan.selection.order[: len(self.passages)]])
         seeds = {seed.id: seed for seed in self.plan.seed_set.seeds}
         for candidate, passage, draw in zip(self.plan.candidates(), self.passages, draws, strict=False):
             yield Candidate.plan(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +15,7 @@ from spacy_synthesizrr.sourcing.margins import best_share, margins
 from spacy_synthesizrr.sourcing.passages import Facts
 from spacy_synthesizrr.sourcing.quotas import over_quota, uses_before
 from spacy_synthesizrr.sourcing.seeds import SeedSet
-from spacy_synthesizrr.sourcing.settings import RETRICL, PlanSettings
+from spacy_synthesizrr.sourcing.settings import RETRICL, PlanSettings, Quotas
 from spacy_synthesizrr.sourcing.windows import Edges
 
 # A hit that is turned away counts for the first reason that holds, in this order.
@@ -80,10 +83,13 @@ def select(
     text = facts.text[hits.passage]
     _mark(code, np.isin(text, text[pairs]), "pair")
     _judge_margins(code, margin, hits, group, settings)
+    rows = np.flatnonzero(code == 0)
     score = facts.closeness[hits.passage, group] if settings.margin.on else hits.similarity
-    _serve_passages(code, score, hits, text, group, quota=settings.quotas.per_passage)
-    order, reserve = _serve_labels(code, margin, hits, facts, group, settings=settings, per_label=per_label)
-    return Selection(code, margin, order, reserve, pairs)
+    first = _first_served(rows, score, hits, text, group, quota=settings.quotas.per_passage)
+    spending = _Spending(settings.quotas, text, facts.document[hits.passage])
+    turns = [_in_turn(some, margin, hits) for some in (rows[first], rows[~first])]
+    order, place = _serve(code, turns, group, spending, limit=math.ceil(per_label * settings.overgenerate))
+    return Selection(code, margin, order, place >= per_label, pairs)
 
 
 def _mark(code: np.ndarray, away: np.ndarray, reason: str) -> None:
@@ -98,42 +104,75 @@ def _judge_margins(code: np.ndarray, margin: np.ndarray, hits: Hits, group: np.n
     _mark(code, ~best_share(margin, hits.passage, group, code == 0, keep=settings.margin.keep), "margin")
 
 
-def _serve_passages(code: np.ndarray, score: np.ndarray, hits: Hits, text: np.ndarray, group: np.ndarray, *, quota: int) -> None:
-    """Where several seeds hit one text, the label that it is closest to gets it, and of its seeds the closest.
+def _first_served(rows: np.ndarray, score: np.ndarray, hits: Hits, text: np.ndarray, group: np.ndarray, *, quota: int) -> np.ndarray:
+    """Where several seeds hit one text, the label that it is closest to comes first, and of its seeds the closest.
 
     score (np.ndarray): How close the passage is to the hit's label set. The closest of several labels is also the one with
         the largest margin, and closeness is defined where a margin is not.
+    RETURNS (np.ndarray): Which of the rows may have their text before others, bool, shape (rows,).
     """
-    rows = np.flatnonzero(code == 0)
     order = np.lexsort((hits.seed[rows], -hits.similarity[rows], group[rows], -score[rows]))
-    away = np.zeros(len(code), dtype=bool)
-    away[rows] = over_quota(text[rows], order, quota)
-    _mark(code, away, "passage_quota")
+    return ~over_quota(text[rows], order, quota)
 
 
-def _serve_labels(
-    code: np.ndarray, margin: np.ndarray, hits: Hits, facts: Facts, group: np.ndarray, *, settings: PlanSettings, per_label: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels take turns, and within a label its seeds, each with its best passage first; documents give what they may."""
-    rows = _take_turns(np.flatnonzero(code == 0), margin, hits, group)
-    away = np.zeros(len(code), dtype=bool)
-    away[rows] = over_quota(facts.document[hits.passage[rows]], np.arange(len(rows)), settings.quotas.per_document)
-    _mark(code, away, "document_quota")
-    rows = rows[code[rows] == 0]
-    place = uses_before(group[rows])
-    limit = math.ceil(per_label * settings.overgenerate)
-    away[:] = False
-    away[rows[place >= limit]] = True
-    _mark(code, away, "surplus")
-    rows, place = rows[place < limit], place[place < limit]
-    order = np.lexsort((group[rows], place))
-    return rows[order], place[order] >= per_label
-
-
-def _take_turns(rows: np.ndarray, margin: np.ndarray, hits: Hits, group: np.ndarray) -> np.ndarray:
-    """Order rows by (turn of the label, label): the turns of a label go round its seeds."""
+def _in_turn(rows: np.ndarray, margin: np.ndarray, hits: Hits) -> np.ndarray:
+    """Order rows so that the seeds take turns, each with its best passage first."""
     missing = np.isnan(margin[rows])
     rows = rows[np.lexsort((hits.passage[rows], hits.rank[rows], -np.where(missing, 0, margin[rows])))]
-    within_seed = uses_before(hits.seed[rows])
-    rows = rows[np.lexsort((hits.seed[rows], within_seed, group[rows]))]
-    return rows[np.lexsort((group[rows], uses_before(group[rows])))]
+    return rows[np.lexsort((hits.seed[rows], uses_before(hits.seed[rows])))]
+
+
+class _Spending:
+    """What kept rows have used of the quotas; others use up nothing.
+
+    text (np.ndarray), document (np.ndarray): For each hit what it uses.
+    """
+
+    def __init__(self, quotas: Quotas, text: np.ndarray, document: np.ndarray) -> None:
+        self.quotas = quotas
+        self.text, self.document = (np.unique(values, return_inverse=True)[1] for values in (text, document))
+        self.text_uses, self.document_uses = (np.zeros(len(text), dtype=np.int32) for _ in range(2))
+
+    def take(self, row: int) -> bool:
+        """RETURNS (bool): Whether the quotas allow the row; then it is kept."""
+        text, document = self.text[row], self.document[row]
+        if self.text_uses[text] >= self.quotas.per_passage or self.document_uses[document] >= self.quotas.per_document:
+            return False
+        self.text_uses[text] += 1
+        self.document_uses[document] += 1
+        return True
+
+    def text_spent(self) -> np.ndarray:
+        """RETURNS (np.ndarray): For each hit whether its text may not be used again, bool."""
+        return self.text_uses[self.text] >= self.quotas.per_passage
+
+
+def _serve(
+    code: np.ndarray, turns: Iterable[np.ndarray], group: np.ndarray, spending: _Spending, *, limit: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels take turns until each has its rows or there is none left for it.
+
+    turns (Iterable[np.ndarray]): Indexes of rows in the order of their seeds' turns: first those of the labels that they are
+        closest to, then all others, from which a label takes what the closest one did not need.
+    limit (int): Most rows per label set. With a larger one a label keeps the rows that it was closest to.
+    RETURNS (Tuple[np.ndarray, np.ndarray]): Indexes of the kept rows in plan order, and for each its number in its label set.
+    """
+    kept = {int(own): array("q") for own in np.unique(group)}
+    for rows in turns:
+        queues = {own: iter(rows[group[rows] == own]) for own, mine in kept.items() if len(mine) < limit}
+        while queues:
+            for own, queue in list(queues.items()):
+                row = next(filter(spending.take, queue), None)
+                if row is not None:
+                    kept[own].append(int(row))
+                if row is None or len(kept[own]) == limit:
+                    del queues[own]
+    order = np.array([*itertools.chain.from_iterable(kept.values())], dtype=np.int64)
+    away = np.ones(len(code), dtype=bool)
+    away[order] = False
+    _mark(code, away & np.isin(group, [own for own, mine in kept.items() if len(mine) == limit]), "surplus")
+    _mark(code, away & spending.text_spent(), "passage_quota")
+    _mark(code, away, "document_quota")
+    place = uses_before(group[order])
+    plan_order = np.lexsort((group[order], place))
+    return order[plan_order], place[plan_order]

@@ -14,7 +14,8 @@ from pydantic import Field, model_validator
 
 from spacy_synthesizrr.configs import Settings
 
-FEWGEN, RETRICL = "fewgen", "retricl"
+RETRICL = "retricl"
+MAIN, RANDOM, FEWGEN = "main", "random", "fewgen"  # the arms that have a plan; FewGen is a mode too
 COPY = 0.9  # cosine above which SynthesizRR takes a passage for a copy of the query
 Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen"]
 Arm = Literal["seed-only", "gold", "retrieve-only", "random", "fewgen"]
@@ -122,14 +123,18 @@ class Controls(Settings):
 
 
 class Sampling(Settings):
-    """For teachers that sample."""
+    """How the preset's source sampled. Recorded with the plan and read by nothing: the teacher's own config decides."""
 
     top_p: float = Field(0.9, gt=0, le=1)
     temperature: float = Field(0.95, ge=0)
 
 
 class EmbedderWish(Settings):
-    """The embedder for which absolute windows were set; an empty name means any."""
+    """The embedder that the preset was made for. The index's own embedder is used; this is recorded with the plan.
+
+    name (str): Where it is another, absolute windows become quantiles and the user is told; an empty name means any.
+    pooling (str), max_tokens (int), similarity (str): Read by nothing.
+    """
 
     name: str = ""
     pooling: str = ""
@@ -149,7 +154,8 @@ class PlanSettings(Settings):
     pair_ranks (Tuple[int, int]): Ranks kept back for pairs; used in RetrICL only.
     overgenerate (float): Planned rows per wanted row; the surplus is the reserve.
     seeds_per_label (int): Most seeds used per label; null means all. `seeds_per_label_binary` holds with two labels.
-    cartography_keep (float): Share per label that a later curation keeps by confidence; recorded here, not applied.
+    cartography_keep (float): Share per label that the preset's source kept by confidence; recorded and read by nothing.
+    window (Window), pair_window (Window): Similarities of inputs and of in-context pairs.
     """
 
     preset: str = "synthesizrr"

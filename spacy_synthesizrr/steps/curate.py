@@ -15,11 +15,13 @@ from spacy_synthesizrr.candidates import ACCEPTED, REJECTED, Candidate, Event
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.sets import Rows, read_set_filters, taken_away
 from spacy_synthesizrr.curation.verdicts import Verdict
+from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.funnel import Funnel
-from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
+from spacy_synthesizrr.jsonl import atomic, dumps, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
+from spacy_synthesizrr.students.arms import MAIN
 
 STEP = "curate"
 OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "funnel.json")
@@ -49,7 +51,7 @@ def synthesized_arms(folder: RunFolder) -> dict[str, Path]:
     RETURNS (Dict[str, Path]): "main" and the controls; folders relative to the run folder.
     """
     folders = [Path(name).parent for name in folder.receipt("synthesize")["outputs"] if Path(name).name == SYNTHESIZED]
-    return {folder.name or "main": folder for folder in sorted(folders)}
+    return {folder.name or MAIN: folder for folder in sorted(folders)}
 
 
 def _body(ctx: Context, arms: Mapping[str, Path]) -> dict[str, Any]:
@@ -77,15 +79,16 @@ def _lookup(ctx: Context) -> Lookup:
     from spacy_synthesizrr.labelled import read_seeds
     from spacy_synthesizrr.stores.opening import open_store
 
-    return Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
+    seeds = read_seeds(ctx.task)  # first: when it fails, no store is left open
+    return Lookup(ctx.task, open_store(ctx), seeds)
 
 
 def _start(ctx: Context, arm: str, planned: Path) -> Funnel:
     """A funnel that knows what was asked for and has counted an arm's plan; passages were passed over for the main plan only."""
-    plan = read_json(ctx.folder.file("plan.json"), cure="Run the step 'plan' first.")["labels"]
+    plan = read_document(ctx.folder, "plan.json")["labels"]
     funnel = Funnel({})
     for key, about in plan.items():
-        funnel.ask(key, about["wanted"], {k: n for k, n in about["turned_away"].items() if k not in NO_LACK} if arm == "main" else None)
+        funnel.ask(key, about["wanted"], {k: n for k, n in about["turned_away"].items() if k not in NO_LACK} if arm == MAIN else None)
     for candidate in Rows(planned):
         funnel.add(candidate)
     return funnel
@@ -116,7 +119,7 @@ def _judged(where: Path, away: Mapping[str, tuple[str, Verdict]]) -> Iterator[Ca
 
 def _tell(arm: str, funnel: Funnel) -> None:
     """The whole funnel of the run itself, one line for a control."""
-    if arm == "main":
+    if arm == MAIN:
         say(funnel.table())
         return
     say(f"Control '{arm}': {funnel.total.accepted} of {funnel.total.asked} rows" + (f", short by {funnel.short}." if funnel.short else "."))

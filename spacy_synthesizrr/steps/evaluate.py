@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.jsonl import read_json, write_json
+from spacy_synthesizrr.documents import read_document
+from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
@@ -33,8 +34,8 @@ def run(ctx: Context) -> bool:
 
 
 def _body(ctx: Context) -> dict[str, Any]:
-    exported = read_json(ctx.folder.file(EXPORTED), cure="Run the step 'export'.")
-    trained = read_json(ctx.folder.file(TRAINED), cure="Run the step 'train'.")
+    exported = read_document(ctx.folder, EXPORTED)
+    trained = read_document(ctx.folder, TRAINED)
     keys = [(arm["name"], seed["seed"]) for arm in trained["arms"] for seed in arm["seeds"]]
     gold, scored = _score_all(ctx, exported, keys) if exported["test"]["rows"] else (None, {})
     found: dict[str, Any] = {
@@ -44,8 +45,9 @@ def _body(ctx: Context) -> dict[str, Any]:
         "why": "" if gold else NO_TEST,
         "arms": [_arm(arm, [scored[key] for key in keys if key[0] == arm["name"] and key in scored]) for arm in trained["arms"]],
         "chosen": _chosen(trained["chosen"], gold, scored) if gold else None,
-        "baselines": {"majority": majority(gold.labels, exported["labels"])} if gold else {},
+        "baselines": {"majority": majority(gold.labels, exported["labels"], exclusive=exported["exclusive"])} if gold else {},
         "copies": exported["copies"],
+        "dev_in_test": exported["dev"]["in_test"],
     }
     write_json(ctx.folder.file(REPORT), found)
     for line in arms_table(found).splitlines():

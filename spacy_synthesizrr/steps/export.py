@@ -2,42 +2,62 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.configs import section
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.documents import read_document
+from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.sourcing.settings import PlanSettings
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
-from spacy_synthesizrr.students.rows import StudentRow, accepted_rows, labelled_rows, retrieved_rows, seed_rows
+from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, labelled_rows, retrieved_rows, seed_rows
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
     from spacy_synthesizrr.students.rows import Passages
 
-REPORT = "export.json"
+REPORT, SEEDS = "export.json", "seeds.jsonl"
+Kind = Literal["dev", "test"]
+KINDS: tuple[Kind, ...] = ("dev", "test")
 Source = Callable[[], Iterable[StudentRow]]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is counted while rows go by.
+
+    copies (Counter[str]): "rows" with a passage, and those "equal" to it.
+    gold_left_out (Counter[str]): Gold train rows that equal a "dev" or "test" row.
+    """
+
+    copies: Counter[str] = field(default_factory=Counter)
+    gold_left_out: Counter[str] = field(default_factory=Counter)
 
 
 def run(ctx: Context) -> bool:
     """Write train.spacy, dev.spacy, test.spacy, controls/<arm>/train.spacy and export.json.
 
+    Gold train rows that equal a dev or test row are left out; dev rows that equal a test row are counted.
     RETURNS (bool): Whether work was done.
+    RAISES (RunFolderError): When `plan` did not write which seeds it used.
     """
-    settings = ctx.depends(task=True, files=("seeds", "dev", "test", "train"), configs=("strategy",), settings=("lang",))
-    after = ("index", "synthesize", "curate")
+    settings = ctx.depends(task=True, files=("dev", "test", "train"), configs=("strategy",), settings=("lang",))
+    after = ("index", "plan", "synthesize", "curate")
     return run_step(ctx.folder, "export", after=after, settings=settings, outputs=lambda: _outputs(ctx.folder), body=lambda: _body(ctx))
 
 
 def read_arms(folder: RunFolder) -> list[Arm]:
     """RETURNS (List[Arm]): The arms as export.json tells them, the main one first."""
-    return [Arm.from_dict(row) for row in read_json(folder.file(REPORT), cure="Run the step 'export'.")["arms"]]
+    return [Arm.from_dict(row) for row in read_document(folder, REPORT)["arms"]]
 
 
 def _outputs(folder: RunFolder) -> list[str]:
@@ -49,13 +69,14 @@ def _body(ctx: Context) -> dict[str, Any]:
 
     from spacy_synthesizrr.stores.opening import open_store
 
+    _check_seeds(ctx.folder)
     nlp = spacy.blank(str(ctx.settings["lang"]))
-    store = open_store(ctx)
-    copies: Counter[str] = Counter()
-    try:
-        arms = [_export_arm(ctx, name, nlp, _sources(ctx, store, copies)) for name in ARMS]
-    finally:
-        store.close()
+    counted = Counted()
+    with contextlib.closing(open_store(ctx)) as store:
+        arms = [_export_arm(ctx, name, nlp, _sources(ctx, store, counted)) for name in ARMS]
+    arms = [_explain(arm, counted.gold_left_out.total()) for arm in arms]
+    labelled: dict[str, dict[str, Any]] = {kind: _export_labelled(ctx, kind, nlp) for kind in KINDS}
+    labelled["dev"]["in_test"] = _dev_in_test(ctx)
     found = {
         "v": 1,
         "task": ctx.task.name,
@@ -63,24 +84,65 @@ def _body(ctx: Context) -> dict[str, Any]:
         "exclusive": ctx.task.exclusive,
         "labels": list(ctx.task.labels),
         "arms": [arm.to_dict() for arm in arms],
-        "dev": _export_labelled(ctx, "dev", nlp),
-        "test": _export_labelled(ctx, "test", nlp),
-        "copies": {"rows": copies["rows"], "equal": copies["equal"]},
+        **labelled,
+        "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
+        "gold_left_out": {kind: counted.gold_left_out[kind] for kind in KINDS},
     }
     write_json(ctx.folder.file(REPORT), found)
-    for arm in arms:
-        say(f"  {arm.name}: {arm.why or f'{arm.rows} rows'}")
+    for line in _told(arms, found):
+        say(f"  {line}")
     return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
 
 
-def _sources(ctx: Context, store: Passages, copies: Counter[str]) -> Mapping[str, Source]:
+def _check_seeds(folder: RunFolder) -> None:
+    if SEEDS not in folder.receipt("plan")["outputs"]:
+        raise RunFolderError(
+            f"The plan of the run '{folder.path.name}' does not say which seeds it used ({folder.file(SEEDS)} is not among its files). "
+            f"Run the step 'plan' again: synthesizrr plan --run {folder.path.name} (or the whole project: spacy project run all)"
+        )
+
+
+def _explain(arm: Arm, left_out: int) -> Arm:
+    """Say why there is no gold row left."""
+    if arm.name != GOLD or arm.rows or not left_out:
+        return arm
+    return replace(arm, why=f"{arm.why}: all {left_out} equal a dev or test row")
+
+
+def _told(arms: Iterable[Arm], found: Mapping[str, Any]) -> Iterator[str]:
+    for arm in arms:
+        yield f"{arm.name}: {arm.why or f'{arm.rows} rows'}"
+    gone = found["gold_left_out"]
+    if any(gone.values()):
+        counts = ", ".join(f"{kind} {count}" for kind, count in gone.items())
+        yield f"{sum(gone.values())} gold train rows equal a dev or test row and are left out ({counts})."
+    if found["dev"]["in_test"]:
+        yield (
+            f"{found['dev']['in_test']} of {found['dev']['rows']} dev rows stand in test too: models would be chosen by rows that they "
+            "are tested on. Take those rows out of one of the two files."
+        )
+
+
+def _dev_in_test(ctx: Context) -> int:
+    if not (ctx.task.file("dev") and ctx.task.file("test")):
+        return 0
+    test = KnownRows({"test": labelled_rows(ctx.task, "test")})
+    return sum(test.kind(row) is not None for row in labelled_rows(ctx.task, "dev"))
+
+
+def _gold_rows(ctx: Context, left_out: Counter[str]) -> Iterator[StudentRow]:
+    known = KnownRows({kind: labelled_rows(ctx.task, kind) for kind in KINDS if ctx.task.file(kind)})
+    return known.without(labelled_rows(ctx.task, "train"), left_out=left_out)
+
+
+def _sources(ctx: Context, store: Passages, counted: Counted) -> Mapping[str, Source]:
     """Where the rows of each arm come from."""
     task, accepted = ctx.task, {name: ctx.folder.file(arm_file(name, "accepted.jsonl")) for name in (MAIN, *SYNTHESIZED)}
     return {
         MAIN: lambda: accepted_rows(accepted[MAIN], task),
-        SEED_ONLY: lambda: seed_rows(task),
-        GOLD: lambda: labelled_rows(task, "train"),
-        RETRIEVE_ONLY: lambda: retrieved_rows(accepted[MAIN], task, store, copies=copies),
+        SEED_ONLY: lambda: seed_rows(ctx.folder.file(SEEDS), task),
+        GOLD: lambda: _gold_rows(ctx, counted.gold_left_out),
+        RETRIEVE_ONLY: lambda: retrieved_rows(accepted[MAIN], task, store, copies=counted.copies),
         **{name: partial(accepted_rows, accepted[name], task) for name in SYNTHESIZED},
     }
 
@@ -129,7 +191,7 @@ def _why_not_synthesized(folder: RunFolder, name: str) -> str:
     return ""
 
 
-def _export_labelled(ctx: Context, kind: Literal["dev", "test"], nlp: Language) -> dict[str, Any]:
+def _export_labelled(ctx: Context, kind: Kind, nlp: Language) -> dict[str, Any]:
     """Write dev or test; without labelled rows the set is empty."""
     from spacy_synthesizrr.students.export import write_docs
 

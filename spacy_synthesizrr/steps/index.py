@@ -6,6 +6,7 @@ What was read and what was turned away is noted beside it when it is whole, so t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections import Counter
@@ -19,13 +20,15 @@ from spacy_synthesizrr.corpus import PassageSettings, read_passages
 from spacy_synthesizrr.embedders.base import Embedder
 from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
 from spacy_synthesizrr.progress import say
-from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.receipts import run_step, versions
 from spacy_synthesizrr.stores.base import Store, describe
 from spacy_synthesizrr.stores.opening import INDEX, configured_store, index_stands
 from spacy_synthesizrr.tables import BadRow
 
 REJECTED = "corpus_rejected.jsonl"
 NOTE = "corpus.json"
+# Packages that cut texts, or whose arithmetic makes vectors. Our own is among them: it decides where a passage ends.
+SHAPING = ("spacy-synthesizrr", "spacy", "numpy", "scikit-learn")
 
 
 def run(ctx: Context) -> bool:
@@ -51,11 +54,11 @@ def _index(ctx: Context) -> Mapping[str, Any]:
     passages = section(config, "passages", PassageSettings, path=path)
     embedder: Embedder = build(config, "embedder", path=path)
     key = _key(ctx, passages, embedder)
-    store = configured_store(ctx).at(key)
-    if not (store.complete() and (store.notes / NOTE).is_file()):
-        _build(ctx, store, passages, embedder)
-    _copy(store, ctx)
-    note = read_json(store.notes / NOTE)
+    with contextlib.closing(configured_store(ctx).at(key)) as store:
+        if not (store.complete() and (store.notes / NOTE).is_file()):
+            _build(ctx, store, passages, embedder)
+        _copy(store, ctx)
+        note = read_json(store.notes / NOTE)
     write_json(ctx.folder.file(INDEX), {"v": 1, "store": store.location, "key": key, **note})
     turned_away = ", ".join(f"{reason} {count:,}" for reason, count in note["rejected"].items()) or "nothing"
     say(f"{note['passages']:,} passages from {note['documents']:,} documents; turned away: {turned_away}.")
@@ -107,5 +110,6 @@ def _count(passages: Iterable[Passage], totals: Counter[str]) -> Iterator[Passag
 def _key(ctx: Context, passages: PassageSettings, embedder: Embedder) -> str:
     columns = ctx.task.corpus.model_dump(mode="json", exclude={"path"})
     sha256 = ctx.inputs["files"]["corpus"]["sha256"]
-    shaped_by = [sha256, columns, passages.model_dump(mode="json"), embedder.recipe, ctx.settings["lang"], ctx.seed]
+    releases = {name: version for name, version in versions().items() if name in SHAPING}
+    shaped_by = [sha256, columns, passages.model_dump(mode="json"), embedder.recipe, ctx.settings["lang"], ctx.seed, releases]
     return digest("index", json.dumps(shaped_by, sort_keys=True, ensure_ascii=False))

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.configs import section
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.curation.leaks import DEV, EQUAL, SEED, Gold, Leak, Row, cross_leaks
+from spacy_synthesizrr.errors import PlanError
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.sourcing.fewgen import FewGenPlan, needs_passage, plan_fewgen
-from spacy_synthesizrr.sourcing.gate import DEV, EQUAL, SEED, Gold, Located, cross_check
 from spacy_synthesizrr.sourcing.histograms import histogram
 from spacy_synthesizrr.sourcing.plan import Plan
 from spacy_synthesizrr.sourcing.plan import plan as make_plan
 from spacy_synthesizrr.sourcing.randomly import RandomPlan, draw_passages
 from spacy_synthesizrr.sourcing.seeds import group_seeds
-from spacy_synthesizrr.sourcing.settings import FEWGEN, PlanSettings
+from spacy_synthesizrr.sourcing.settings import FEWGEN, MAIN, RANDOM, PlanSettings
 from spacy_synthesizrr.sourcing.shots import Shots
 from spacy_synthesizrr.sourcing.summary import LabelCount, ShotCounter, count_labels, refuse_empty_labels, shortfalls, table
 from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.taskfile import TaskSpec
 
-PLANNED, PLAN, LEAKS, CONTROLS = "planned.jsonl", "plan.json", "leaks.jsonl", "controls"
+if TYPE_CHECKING:
+    from spacy_synthesizrr.stores.base import Store
+
+PLANNED, PLAN, LEAKS, SEEDS, CONTROLS = "planned.jsonl", "plan.json", "leaks.jsonl", "seeds.jsonl", "controls"
 SHOWN_LEAKS = 20
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a plan starts from.
+
+    seeds (List[Seed]): Seeds that equal no dev or test row.
+    cross (List[Leak]): What stands in two of seeds, dev and test.
+    gold (Gold): Every text field of every dev and test row.
+    """
+
+    seeds: list[Seed]
+    cross: list[Leak]
+    gold: Gold
 
 
 def plan_settings(ctx: Context) -> PlanSettings:
@@ -38,11 +58,15 @@ def plan_settings(ctx: Context) -> PlanSettings:
     return section(ctx.config("strategy"), "plan", PlanSettings, path=ctx.config_path("strategy"))
 
 
-def planned_arms(task: TaskSpec, settings: PlanSettings) -> tuple[str, ...]:
-    """RETURNS (Tuple[str, ...]): The controls that need a plan of their own."""
+def planned_arms(task: TaskSpec, settings: PlanSettings) -> dict[str, str]:
+    """RETURNS (dict): The controls that are asked for and need a plan of their own, and why one cannot have it (empty: it can)."""
     if settings.mode == FEWGEN:
-        return ()
-    return tuple(arm for arm in ("random", FEWGEN) if arm in settings.controls.arms and not (arm == FEWGEN and needs_passage(task)))
+        return {}
+    found: dict[str, str] = {arm: "" for arm in (RANDOM, FEWGEN) if arm in settings.controls.arms}
+    if FEWGEN in found and needs_passage(task):
+        names = ", ".join(f"'{spec.name}'" for spec in task.carried if spec.origin == "passage")
+        found[FEWGEN] = f"not run: the field {names} comes from the passage, and FewGen has none"
+    return found
 
 
 def run(ctx: Context) -> bool:
@@ -58,73 +82,84 @@ def run(ctx: Context) -> bool:
         "plan",
         after=("index",),
         settings=ctx.depends(task=True, files=("seeds", "dev", "test"), configs=("strategy",), settings=("per_label", "seed")),
-        outputs=(PLANNED, PLAN, LEAKS, *(f"{CONTROLS}/{arm}/{PLANNED}" for arm in arms)),
+        outputs=(PLANNED, PLAN, LEAKS, SEEDS, *(_control(arm) for arm, why in arms.items() if not why)),
         body=lambda: _body(ctx, settings, arms),
     )
 
 
-def _body(ctx: Context, settings: PlanSettings, arms: tuple[str, ...]) -> Mapping[str, Any]:
-    seeds, cross, gold = read_sources(ctx.task, settings)
-    store = None if settings.mode == FEWGEN else open_store(ctx)
-    per_label, seed = int(ctx.settings["per_label"]), ctx.seed
-    plan: Plan | FewGenPlan
-    if store is None:
-        seed_set = group_seeds(seeds, task=ctx.task, settings=settings, seed=seed)
-        plan = plan_fewgen(seed_set, task=ctx.task, settings=settings, per_label=per_label, seed=seed)
-    else:
-        plan = make_plan(seeds, store, task=ctx.task, settings=settings, per_label=per_label, seed=seed, gold=gold)
-    counts = count_labels(plan)
-    if isinstance(plan, Plan):
+def _body(ctx: Context, settings: PlanSettings, arms: Mapping[str, str]) -> Mapping[str, Any]:
+    _remove_controls(ctx)
+    sources = read_sources(ctx.task, settings)
+    if settings.mode == FEWGEN:
+        return _write_plan(ctx, _fewgen(ctx, sources, settings), sources, settings, {})
+    with contextlib.closing(open_store(ctx)) as store:
+        per_label = int(ctx.settings["per_label"])
+        plan = make_plan(sources.seeds, store, task=ctx.task, settings=settings, per_label=per_label, seed=ctx.seed, gold=sources.gold)
+        counts = count_labels(plan)
         refuse_empty_labels(plan, counts, ctx.task)
+        return _write_plan(ctx, plan, sources, settings, _write_controls(ctx, plan, store, counts, arms))
+
+
+def _fewgen(ctx: Context, sources: Sources, settings: PlanSettings) -> FewGenPlan:
+    seed_set = group_seeds(sources.seeds, task=ctx.task, settings=settings, seed=ctx.seed)
+    return plan_fewgen(seed_set, task=ctx.task, settings=settings, per_label=int(ctx.settings["per_label"]), seed=ctx.seed)
+
+
+def _write_plan(
+    ctx: Context, plan: Plan | FewGenPlan, sources: Sources, settings: PlanSettings, controls: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any]:
+    """Write the plan, say what it has and lacks, and return the counts for the receipt."""
+    counts = count_labels(plan)
+    labels = {key: count.planned + count.reserve for key, count in counts.items()}
+    total = sum(labels.values())
     shots = ShotCounter(settings.shots_wanted)
-    total = sum(count.planned + count.reserve for count in counts.values())
     _write(ctx, PLANNED, shots.watch(plan.candidates()), total)
-    leaks = _write_leaks(ctx, plan, cross)
-    controls: dict[str, Any] = {}
-    if store is not None and isinstance(plan, Plan):
-        controls = _write_controls(ctx, plan, store, counts, arms)
-        store.close()
-    remarks = [*_remarks(plan, cross, leaks), *filter(None, [shots.remark()]), *shortfalls(counts), *_control_remarks(controls, total)]
+    write_jsonl(ctx.folder.file(SEEDS), (seed.to_dict() for seed in plan.seed_set.seeds))
+    leaks = _write_leaks(ctx, plan, sources.cross)
+    few = filter(None, [shots.remark()])
+    remarks = [*_remarks(plan, sources.cross, leaks), *few, *shortfalls(counts), *_control_remarks(controls, total)]
     for line in [*table(counts), *remarks]:
         say(line)
     about = {"v": 1, "mode": settings.mode, "preset": settings.preset, "remarks": remarks, **describe(plan, counts)}
     write_json(ctx.folder.file(PLAN), about | {"shots": shots.to_dict(), "leaks": leaks, "controls": controls})
-    labels = {key: count.planned + count.reserve for key, count in counts.items()}
     return {
         "mode": settings.mode,
+        "arms": [MAIN, *(arm for arm, made in controls.items() if "why" not in made)],
         "planned": labels,
         "missing": {key: count.missing for key, count in counts.items()},
         "leaks": leaks["counts"],
     }
 
 
-def read_sources(task: TaskSpec, settings: PlanSettings) -> tuple[list[Seed], list[Located], Gold]:
-    """Seeds, and the gold texts that neither seeds nor passages may give away.
+def read_sources(task: TaskSpec, settings: PlanSettings) -> Sources:
+    """Read seeds, dev and test, and compare them.
 
-    RETURNS (Tuple[List[Seed], List[Located], Gold]): Seeds that equal no gold text; what stands in two of seeds, dev and
-        test; the gold texts.
+    RAISES (PlanError): When all seeds of a label equal dev or test rows.
     """
     from spacy_synthesizrr.labelled import read_seeds
 
-    seeds, own = read_seeds(task), task.generated.name
-    dev, test = (read_gold(task, (kind,), (own,)) for kind in ("dev", "test"))
-    leaks = cross_check(seeds, dev, test, field=own, ngram=settings.leaks.ngram)
-    equal = {leak.id for leak in leaks if leak.what == SEED and leak.reason == EQUAL}
-    everything = read_gold(task, ("dev", "test"), tuple(spec.name for spec in task.fields))
-    return [seed for seed in seeds if seed.id not in equal], leaks, everything
+    seeds = read_seeds(task)
+    dev, test = (_gold_rows(task, kind) for kind in ("dev", "test"))
+    cross = cross_leaks([Row(seed.id, tuple(seed.fields.values())) for seed in seeds], dev, test, n=settings.leaks.ngram)
+    equal = {leak.id for leak in cross if leak.what == SEED and leak.reason == EQUAL}
+    kept = [seed for seed in seeds if seed.id not in equal]
+    for label in task.labels:
+        if not any(label in seed.labels for seed in kept):
+            count = sum(label in seed.labels for seed in seeds)
+            raise PlanError(
+                f"All {count} seeds of the label '{label}' equal a dev or test text, so none can be used. "
+                "Give other seeds (`synthesizrr seeds draw` cuts one file into parts that do not overlap), or other dev and test rows."
+            )
+    return Sources(kept, cross, Gold.of([*dev, *test]))
 
 
-def read_gold(task: TaskSpec, kinds: tuple[Literal["dev", "test"], ...], fields: tuple[str, ...]) -> Gold:
-    """RETURNS (Gold): Some text fields of every dev or test row, with its place."""
+def _gold_rows(task: TaskSpec, kind: Literal["dev", "test"]) -> list[Row]:
+    """Dev or test rows with all their text fields; none when the task names no such file."""
     from spacy_synthesizrr.labelled import read_rows
 
-    texts: list[str] = []
-    places: list[str] = []
-    for kind in kinds:
-        for row in read_rows(task, kind) if getattr(task, kind) is not None else ():
-            texts.extend(row.fields[name] for name in fields)
-            places.extend([f"{kind}:{row.line}"] * len(fields))
-    return Gold(texts, places)
+    if getattr(task, kind) is None:
+        return []
+    return [Row(f"{kind}:{row.line}", tuple(row.fields.values())) for row in read_rows(task, kind)]
 
 
 def _write(ctx: Context, name: str, candidates: Iterable[Candidate], total: int) -> int:
@@ -132,38 +167,58 @@ def _write(ctx: Context, name: str, candidates: Iterable[Candidate], total: int)
     return write_jsonl(ctx.folder.file(name), rows)
 
 
-def _write_leaks(ctx: Context, plan: Plan | FewGenPlan, cross: list[Located]) -> dict[str, Any]:
+def _write_leaks(ctx: Context, plan: Plan | FewGenPlan, cross: list[Leak]) -> dict[str, Any]:
     passages = plan.facts.leaks if isinstance(plan, Plan) else ()
     write_jsonl(ctx.folder.file(LEAKS), (leak.to_dict() for leak in itertools.chain(cross, passages)))
     counts = {name: dict(Counter(leak.reason for leak in cross if leak.what == what)) for name, what in (("seeds", SEED), ("dev", DEV))}
     counts["passages"] = dict(Counter(leak.reason for leak in passages))
-    return {"counts": counts, "head": [leak.to_dict() for leak in passages[:SHOWN_LEAKS]]}
+    near = plan.gate.similarity if isinstance(plan, Plan) else None
+    return {
+        "counts": counts,
+        "threshold": near if near is None else round(near, 4),
+        "head": [leak.to_dict() for leak in passages[:SHOWN_LEAKS]],
+    }
 
 
-def _write_controls(ctx: Context, plan: Plan, store: Any, counts: Mapping[str, LabelCount], arms: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for arm in ("random", FEWGEN):
-        if arm not in arms:
-            ctx.folder.file(f"{CONTROLS}/{arm}/{PLANNED}").unlink(missing_ok=True)
-            continue
+def _control(arm: str) -> str:
+    return f"{CONTROLS}/{arm}/{PLANNED}"
+
+
+def _remove_controls(ctx: Context) -> None:
+    """What an earlier plan made for a control must not be taken for this one's."""
+    for arm in (RANDOM, FEWGEN):
+        ctx.folder.file(_control(arm)).unlink(missing_ok=True)
+
+
+def _write_controls(
+    ctx: Context, plan: Plan, store: Store, counts: Mapping[str, LabelCount], arms: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
+    """RETURNS (dict): For each control its rows, and why there are none."""
+    found: dict[str, dict[str, Any]] = {}
+    for arm, why in arms.items():
         other: RandomPlan | FewGenPlan
+        if why:
+            found[arm] = {"rows": 0, "why": why}
+            continue
         if arm == FEWGEN:
             totals = [counts[key].planned + counts[key].reserve for key in plan.seed_set.keys]
             shots = Shots(plan.seed_set, plan.settings.controls.fewgen_shots)
             other = FewGenPlan(ctx.task, plan.seed_set, shots, totals, plan.per_label, plan.seed)
         else:
             other = RandomPlan(plan, draw_passages(plan, store))
-        found[arm] = {"rows": _write(ctx, f"{CONTROLS}/{arm}/{PLANNED}", other.candidates(), len(plan))}
+        found[arm] = {"rows": _write(ctx, _control(arm), other.candidates(), len(plan))}
     return found
 
 
-def _remarks(plan: Plan | FewGenPlan, cross: list[Located], leaks: Mapping[str, Any]) -> Iterator[str]:
+def _remarks(plan: Plan | FewGenPlan, cross: list[Leak], leaks: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(plan, Plan):
         if plan.remark:
             yield plan.remark
         yield f"Similarity window of inputs: {plan.window}." + (
             f" Of in-context pairs: {plan.pair_window}." if plan.shots.pairs is not None else ""
         )
+    if plan.seed_set.left_out:
+        yield f"{plan.seed_set.left_out} seeds are not used, because seeds_per_label of [plan] limits them ({SEEDS} has the others)."
     texts = {leak.id for leak in cross if leak.what == SEED}
     equal = {leak.id for leak in cross if leak.what == SEED and leak.reason == EQUAL}
     if texts:
@@ -175,15 +230,18 @@ def _remarks(plan: Plan | FewGenPlan, cross: list[Located], leaks: Mapping[str, 
         yield f"{sum(leaks['counts']['passages'].values())} passages give a dev or test text away and are left out ({shown}; {LEAKS})."
 
 
-def _control_remarks(controls: Mapping[str, Any], total: int) -> Iterator[str]:
+def _control_remarks(controls: Mapping[str, Mapping[str, Any]], total: int) -> Iterator[str]:
     for arm, about in controls.items():
-        if about["rows"] < total:
+        if "why" in about:
+            yield f"The control '{arm}' is {about['why']}."
+        elif about["rows"] < total:
             yield f"The control '{arm}' has {about['rows']} rows instead of {total}: the corpus has no more passages that it may use."
 
 
 def describe(plan: Plan | FewGenPlan, counts: Mapping[str, LabelCount]) -> dict[str, Any]:
-    """RETURNS (dict): What plan.json says of a plan: label sets, windows, similarities, and the settings as they were used."""
+    """RETURNS (dict): What plan.json says of a plan: label sets, seeds, windows, similarities, and the settings as they were used."""
     found: dict[str, Any] = {"per_label": plan.per_label, "labels": {key: count.to_dict() for key, count in counts.items()}}
+    found["seeds"] = {"used": len(plan.seed_set.seeds), "left_out": plan.seed_set.left_out}
     if isinstance(plan, FewGenPlan):
         return found
     inputs = plan.hits.between(plan.settings.input_ranks)
@@ -202,8 +260,6 @@ def calibrate(ctx: Context) -> str:
     from spacy_synthesizrr.sourcing.calibrate import render
 
     settings = plan_settings(ctx)
-    seeds, _, _ = read_sources(ctx.task, settings)
-    store = open_store(ctx)
-    found = look(seeds, store, task=ctx.task, settings=settings, seed=ctx.seed)
-    store.close()
-    return render(found)
+    seeds = read_sources(ctx.task, settings).seeds
+    with contextlib.closing(open_store(ctx)) as store:
+        return render(look(seeds, store, task=ctx.task, settings=settings, seed=ctx.seed))

@@ -6,7 +6,6 @@ only when something changed, so an unchanged project does nothing after this ste
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any, Literal
 
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.context import CACHE, KINDS, RUNS, relative
-from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError, choices
+from spacy_synthesizrr.corpus import check_language
+from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
 from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.receipts import RunFolder, forget_broken
@@ -61,7 +61,7 @@ def run(wanted: Choices) -> bool:
     folder = run_folder(wanted.run)
     if wanted.per_label < 1:
         raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 50")
-    _check_language(wanted.lang)
+    check_language(wanted.lang)
     task = read_task(Path(wanted.task))
     identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
     _guard(folder, identity)
@@ -94,14 +94,6 @@ def _forget_lost_index(folder: RunFolder) -> bool:
         return False
     receipt.unlink()
     return True
-
-
-def _check_language(lang: str) -> None:
-    """Whether spaCy has a language, without the second that importing spaCy takes."""
-    spec = importlib.util.find_spec("spacy")
-    known = sorted(path.parent.name for path in (Path(str(spec.origin)).parent / "lang").glob("*/__init__.py")) if spec else []
-    if lang not in known:
-        raise ConfigError(f"spaCy has no language '{lang}'. {choices(lang, known)} Set it with: --vars.lang en")
 
 
 def _check_labelled_rows(task: TaskSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
@@ -26,18 +27,23 @@ def preview(ctx: Context, *, per_label: int) -> Iterator[str]:
     per_label (int): Prompts to show per label.
     YIELDS (str): Lines for the terminal: the prompts, then counts and estimated tokens per arm.
     """
-    lookup = Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
     found = arms(ctx)
+    with closing(open_store(ctx)) as store:
+        lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
+        yield from _show(ctx, found[0], lookup, per_label)
+        for arm in found:
+            yield _estimate(ctx, arm, lookup)
+
+
+def _show(ctx: Context, arm: Arm, lookup: Lookup, per_label: int) -> Iterator[str]:
     shown: dict[str, int] = {}
-    for candidate, prompt in _prompts(ctx, found[0], lookup):
+    for candidate, prompt in _prompts(ctx, arm, lookup):
         if shown.get(candidate.key, 0) >= per_label:
             if len(shown) == len(ctx.task.labels) and all(count >= per_label for count in shown.values()):
                 break
             continue
         shown[candidate.key] = shown.get(candidate.key, 0) + 1
         yield f"{RULE}\n{candidate.key} · candidate {candidate.id} · about {count_tokens(prompt)} tokens\n{RULE}\n{prompt}\n"
-    for arm in found:
-        yield _estimate(ctx, arm, lookup)
 
 
 def _estimate(ctx: Context, arm: Arm, lookup: Lookup) -> str:

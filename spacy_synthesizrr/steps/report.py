@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import atomic, read_jsonl, write_json
 from spacy_synthesizrr.progress import say
-from spacy_synthesizrr.receipts import STEPS, run_step
+from spacy_synthesizrr.receipts import STEPS, fresh, run_step
 
 PAGE, NUMBERS = "report/index.html", "report/numbers.json"
 NEEDED = ("index", "plan", "synthesize", "curate")
@@ -21,10 +22,11 @@ REJECTED_SHOWN = 5  # per reason
 def run(ctx: Context) -> bool:
     """Write report/index.html and report/numbers.json.
 
-    What comes after `curate` may be missing; the page then says so.
+    What comes after `curate` may be missing, or older than what it was made from; the page then leaves it out and says so.
     RETURNS (bool): Whether work was done.
+    RAISES (RunFolderError): When a step up to `curate` has not been done, or is stale.
     """
-    done = tuple(step for step in STEPS[STEPS.index("curate") + 1 : -1] if ctx.folder.receipt_path(step).is_file())
+    done = tuple(step for step in STEPS[STEPS.index("curate") + 1 : -1] if fresh(ctx.folder, step))
     settings = {
         **ctx.depends(task=True, files=("corpus", "seeds", "dev", "test", "train"), configs=tuple(ctx.inputs["configs"])),
         "inputs": {name: ctx.inputs[name] for name in ("identity", "settings", "student")},
@@ -63,15 +65,15 @@ def draw_samples(ctx: Context, edges: Any) -> Any:
     from spacy_synthesizrr.report.rows import SimilarityCounts, sample, show
     from spacy_synthesizrr.stores.opening import open_store
 
-    lookup = Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
     counts = SimilarityCounts(edges)
     each = max(1, ACCEPTED_SHOWN // len(ctx.task.labels))
     accepted = sample(counts.watch(_rows(ctx.folder.file("accepted.jsonl"))), each, by=lambda row: row.key, seed=ctx.seed)
     rejected = sample(_rows(ctx.folder.file("rejected.jsonl")), REJECTED_SHOWN, by=_why, seed=ctx.seed)
     chosen = [row for rows in accepted.values() for row in rows][:ACCEPTED_SHOWN]
-    samples = Samples(show(chosen, lookup), {why: show(rows, lookup) for why, rows in sorted(rejected.items())}, tuple(counts.counts))
-    lookup.store.close()
-    return samples
+    seeds = read_seeds(ctx.task)
+    with contextlib.closing(open_store(ctx)) as store:
+        lookup = Lookup(ctx.task, store, seeds)
+        return Samples(show(chosen, lookup), {why: show(rows, lookup) for why, rows in sorted(rejected.items())}, tuple(counts.counts))
 
 
 def _rows(path: Path) -> Iterator[Candidate]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.jsonl import read_json, write_json
+from spacy_synthesizrr.documents import read_document
+from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
@@ -46,7 +47,7 @@ def student_task(exported: Mapping[str, Any]) -> StudentTask:
 def _body(ctx: Context) -> dict[str, Any]:
     from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
 
-    exported = read_json(ctx.folder.file(EXPORTED), cure="Run the step 'export'.")
+    exported = read_document(ctx.folder, EXPORTED)
     arms = [Arm.from_dict(row) for row in exported["arms"]]
     check_main(arms[0], exported["labels"])
     use_gpu(int(ctx.settings["gpu_id"]))

@@ -24,7 +24,7 @@ from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.base import Filter, IndexCounts, Mode, Query, describe
 from spacy_synthesizrr.stores.exact import nearest
 from spacy_synthesizrr.stores.passages import FILES, PassageFile, PassageWriter, batched, require_rows
-from spacy_synthesizrr.stores.publish import LOCK, locked, publish, workspace
+from spacy_synthesizrr.stores.publish import LOCK, locked, publish, settled, workspace
 from spacy_synthesizrr.stores.vectors import EMBEDDER, VECTORS, write_vectors
 
 if TYPE_CHECKING:
@@ -65,7 +65,13 @@ class MemoryStore:
         return MemoryStore(self._folder / key, self._given)
 
     def complete(self) -> bool:
-        """RETURNS (bool): Whether every file of an index is there with its size."""
+        """RETURNS (bool): Whether every file of an index is there with its size; one that is being exchanged is waited for."""
+        if self._whole():
+            return True
+        with settled(self._folder):
+            return self._whole()
+
+    def _whole(self) -> bool:
         try:
             sizes = self._read_meta()["bytes"]
             return all((self._folder / name).stat().st_size == size for name, size in sizes.items())
@@ -193,12 +199,10 @@ class MemoryStore:
 
     @functools.cached_property
     def _meta(self) -> dict[str, Any]:
-        if not (self._folder / META).is_file():
-            raise StoreError(f"There is no index in {self.location}. Build it first: run the step 'index'.")
         if not self.complete():
-            raise StoreError(
-                f"The index in {self.location} is damaged or of another release. Delete that folder and run the step 'index' again."
-            )
+            if not (self._folder / META).is_file():
+                raise StoreError(f"There is no index in {self.location}. Build it first: run the step 'index'.")
+            raise self._damaged("or of another release")
         return self._read_meta()
 
     @functools.cached_property
@@ -211,11 +215,11 @@ class MemoryStore:
         stored = self._meta["embedder"]["dimensions"]
         vectors: NDArray[np.float32] = np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False)
         if vectors.shape != (len(self._passages), stored):
-            raise StoreError(
-                f"The index in {self.location} is damaged: its vectors have shape {vectors.shape}. "
-                "Delete that folder and run the step 'index' again."
-            )
+            raise self._damaged(f"(its vectors have shape {vectors.shape})")
         return vectors
+
+    def _damaged(self, how: str) -> StoreError:
+        return StoreError(f"The index in {self.location} is damaged {how}. Delete that folder and run the step 'index' again.")
 
     @functools.cached_property
     def _deleted(self) -> NDArray[np.int64]:
@@ -228,7 +232,7 @@ class MemoryStore:
         return meta
 
     def _holds(self, key: str) -> bool:
-        return self.complete() and self._read_meta()["key"] == key
+        return self._whole() and self._read_meta()["key"] == key
 
     def _refuse_foreign_folder(self) -> None:
         if self._folder.exists() and (not self._folder.is_dir() or (foreign := set(os.listdir(self._folder)) - OURS)):

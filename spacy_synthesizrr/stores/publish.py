@@ -2,6 +2,9 @@
 
 A writer fills a hidden folder beside the final one and renames it at the end. It holds a lock on it meanwhile, which the
 system drops with the process: what a killed writer left behind is known by its open lock and goes with the next writer.
+
+Where a folder is there already it is missing for a moment between two renames, in which the writer holds the lock of the
+place. A reader who does not find it looks again when the place is `settled`.
 """
 
 from __future__ import annotations
@@ -26,6 +29,24 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def settled(folder: Path) -> Iterator[None]:
+    """Wait until no writer is exchanging a folder, and keep them from it meanwhile; needs no right to write.
+
+    Where no writer has been there is nothing to wait for.
+    """
+    try:
+        handle = os.open(folder.parent / LOCK, os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
         yield
     finally:
         os.close(handle)

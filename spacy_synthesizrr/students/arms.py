@@ -18,7 +18,7 @@ class Arm:
     """One train set and how many rows of each label it has.
 
     name (str): One of `ARMS`.
-    rows (int): Rows of the train set.
+    rows (int): Rows of the train set; of an arm that was not run for lack of some label, the rows that were there.
     labels (Mapping[str, int]): Rows per label; in a multi-label task a row counts under each of its labels.
     why (str): Why this arm was not run; empty when it was.
     """

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TEXTCAT, TEXTCAT_MULTILABEL = "textcat", "textcat_multilabel"
 SCORE = "cats_micro_f"  # with exactly one label per row: the accuracy
+ROWS_BATCHER = "spacy.batch_by_sequence.v1"
 CURE = "Start from configs/student.bow.cfg."
 
 
@@ -84,25 +85,35 @@ def _set_exclusive(block: dict[str, Any], exclusive: bool) -> None:
 
 
 def count_steps(training: Mapping[str, Any], rows: int, *, path: Path | str = "") -> int:
-    """How many updates every arm gets: so many as the student's own rows take in `max_epochs`, at most `max_steps`.
+    """How many updates every arm gets: `max_epochs` passes over the student's own rows or `max_steps`, whichever is less.
 
-    spaCy evaluates in the steps 0, eval_frequency, 2 eval_frequency …; the number is rounded up so that the last step is
-    one of them and no update is wasted.
+    spaCy evaluates in the steps 0, eval_frequency, 2 eval_frequency …, and an update after the last evaluation is wasted. So
+    the number is rounded up to the next evaluation, beyond either limit by at most eval_frequency updates.
     training (Mapping): The section [training], with values instead of references.
     rows (int): Rows of the main arm.
-    RAISES (ConfigError): When the section does not say enough.
+    RAISES (ConfigError): When the section does not limit the steps, or counts passes in batches of an unknown number of rows.
     """
     epochs, most, every = (int(training.get(name) or 0) for name in ("max_epochs", "max_steps", "eval_frequency"))
-    size = training.get("batcher", {}).get("size")
     limits = [most] if most > 0 else []
-    if epochs > 0 and isinstance(size, int):
-        limits.append(epochs * math.ceil(rows / size))
+    if epochs > 0:
+        limits.append(epochs * math.ceil(rows / _batch_rows(training.get("batcher", {}), epochs, path)))
     if not limits or every < 1:
         raise ConfigError(
-            f"{path}: [training] must limit the steps: eval_frequency above 0, and max_steps, or max_epochs with a batcher of fixed size "
-            f"(was: eval_frequency = {every}, max_steps = {most}, max_epochs = {epochs}, batcher size = {size!r})."
+            f"{path}: [training] must limit the steps: eval_frequency above 0, and max_epochs or max_steps "
+            f"(was: eval_frequency = {every}, max_steps = {most}, max_epochs = {epochs})."
         )
     return math.ceil(min(limits) / every) * every + 1
+
+
+def _batch_rows(batcher: Mapping[str, Any], epochs: int, path: Path | str) -> int:
+    """Rows in a batch; other batchers count words or grow, and their size is no number of rows."""
+    name, size = batcher.get("@batchers"), batcher.get("size")
+    if name != ROWS_BATCHER or not isinstance(size, int) or size < 1:
+        raise ConfigError(
+            f"{path}: max_epochs = {epochs} needs [training.batcher] with {ROWS_BATCHER} and a fixed size, a number of rows "
+            f"(was: {name}, size = {size!r}). Use it, or set max_epochs = 0 and max_steps to the number of updates."
+        )
+    return size
 
 
 def use_gpu(gpu_id: int) -> None:

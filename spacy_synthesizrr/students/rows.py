@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
 
-from spacy_synthesizrr.candidates import Candidate, Passage
+from spacy_synthesizrr.candidates import Candidate, Passage, Seed, digest
 from spacy_synthesizrr.jsonl import read_jsonl
-from spacy_synthesizrr.labelled import read_rows, read_seeds
+from spacy_synthesizrr.labelled import read_rows
+from spacy_synthesizrr.stores.passages import batched
 from spacy_synthesizrr.taskfile import TaskSpec
+from spacy_synthesizrr.words import comparable
 
 BATCH = 256  # passages looked up at once
 
@@ -45,23 +46,23 @@ def accepted_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
 def retrieved_rows(path: Path, task: TaskSpec, passages: Passages, *, copies: Counter[str]) -> Iterator[StudentRow]:
     """Stream the accepted rows with their passage in place of what the teacher wrote; rows without a passage are left out.
 
-    copies (Counter[str]): Counts "rows", and those "equal" to their passage up to case and white space.
+    copies (Counter[str]): Counts "rows", and those "equal" to their passage (see `comparable`).
     """
     name = task.generated.name
     candidates = (candidate for candidate in read_jsonl(path, Candidate.from_dict) if candidate.passage_id)
-    for batch in batches(candidates, BATCH):
+    for batch in batched(candidates, BATCH):
         wanted = sorted({str(candidate.passage_id) for candidate in batch})
         texts = {passage.id: passage.text for passage in passages.get(wanted)}
         for candidate in batch:
             text = texts[str(candidate.passage_id)]
             copies["rows"] += 1
-            copies["equal"] += normal(text) == normal(candidate.fields[name])
+            copies["equal"] += comparable(text) == comparable(candidate.fields[name])
             yield StudentRow(candidate.id, task.student_text({**candidate.fields, name: text}), candidate.labels)
 
 
-def seed_rows(task: TaskSpec) -> Iterator[StudentRow]:
-    """The seeds as train rows; descriptions of labels are no rows."""
-    for seed in read_seeds(task):
+def seed_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
+    """Stream the seeds that `plan` used as train rows; descriptions of labels are no rows."""
+    for seed in read_jsonl(path, Seed.from_dict):
         if seed.origin == "gold":
             yield StudentRow(seed.id, task.student_text(seed.fields), seed.labels)
 
@@ -72,13 +73,26 @@ def labelled_rows(task: TaskSpec, kind: Literal["dev", "test", "train"]) -> Iter
         yield StudentRow(f"{kind}:{row.line}", task.student_text(row.fields), row.labels)
 
 
-def batches(items: Iterable[Candidate], size: int) -> Iterator[list[Candidate]]:
-    """Cut a stream into lists of at most `size`."""
-    stream = iter(items)
-    while batch := list(islice(stream, size)):
-        yield batch
+class KnownRows:
+    """Dev and test rows by the digest of what a student reads of them (about 200 bytes each), to tell rows that equal one."""
 
+    def __init__(self, rows: Mapping[str, Iterable[StudentRow]]) -> None:
+        self._kinds: dict[str, str] = {}
+        for kind, some in rows.items():
+            for row in some:
+                self._kinds.setdefault(digest(comparable(row.text)), kind)
 
-def normal(text: str) -> str:
-    """RETURNS (str): A text as it is compared: folded case, single blanks."""
-    return " ".join(text.casefold().split())
+    def kind(self, row: StudentRow) -> str | None:
+        """RETURNS (str | None): The first kind that has an equal row."""
+        return self._kinds.get(digest(comparable(row.text)))
+
+    def without(self, rows: Iterable[StudentRow], *, left_out: Counter[str]) -> Iterator[StudentRow]:
+        """Stream the rows that equal none.
+
+        left_out (Counter[str]): Counts the others by the kind of their equal.
+        """
+        for row in rows:
+            if kind := self.kind(row):
+                left_out[kind] += 1
+            else:
+                yield row

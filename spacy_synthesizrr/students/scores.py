@@ -18,6 +18,8 @@ LabelSet = tuple[str, ...]
 ACCURACY, MICRO_F = "accuracy", "micro F"
 CELL_ROWS = 50  # row numbers kept per cell of a confusion matrix
 NO_LABEL = "(none)"
+NOTHING = "–"
+Spread = dict[str, float | None]  # mean and sd
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,22 @@ def confusion(gold: Sequence[LabelSet], predicted: Sequence[LabelSet], numbers: 
     return [{"gold": has, "predicted": given, "count": cell.count, "rows": cell.rows} for (has, given), cell in cells.items()]
 
 
-def majority(gold: Sequence[LabelSet], labels: Sequence[str]) -> dict[str, Any]:
-    """What one gets who always answers the most frequent label set of these very rows.
+def majority(gold: Sequence[LabelSet], labels: Sequence[str], *, exclusive: bool) -> dict[str, Any]:
+    """The best score that one gets who knows these very rows and gives all of them one answer.
 
+    exclusive (bool): Whether an answer is exactly one label. Otherwise it is any set of labels; among sets of one size the
+        most frequent labels score highest, so one set of each size is tried.
     RETURNS (dict): label and score.
     """
-    (answer, _), *_ = Counter(gold).most_common(1)
-    return {"label": label_key(answer) or NO_LABEL, "score": main_score(gold, [answer] * len(gold), labels)}
+    counts = Counter(label for row in gold for label in row)
+    ranked = sorted(labels, key=lambda label: -counts[label])
+    sizes = range(1, 2 if exclusive else len(ranked) + 1)
+    answers = [tuple(label for label in labels if label in ranked[:size]) for size in sizes]
+    score, answer = max(((main_score(gold, [one] * len(gold), labels), one) for one in answers), key=lambda pair: pair[0])
+    return {"label": label_key(answer), "score": score}
 
 
-def spread(values: Sequence[float]) -> dict[str, float | None] | None:
+def spread(values: Sequence[float]) -> Spread | None:
     """Mean and sample standard deviation (n − 1) over training seeds; the latter is None for one seed.
 
     RETURNS (dict | None): None when there are no values.
@@ -123,3 +131,10 @@ def spread(values: Sequence[float]) -> dict[str, float | None] | None:
     if not values:
         return None
     return {"mean": statistics.fmean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}
+
+
+def said(about: Mapping[str, float | None] | None) -> str:
+    """RETURNS (str): Mean ± standard deviation in percent, such as "71.4 ± 0.8"; a dash when there is no mean."""
+    if about is None or about["mean"] is None:
+        return NOTHING
+    return f"{100 * about['mean']:.1f}" + ("" if about["sd"] is None else f" ± {100 * about['sd']:.1f}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-MINUS = "–"
+from spacy_synthesizrr.students.scores import said
 
 
 def arms_table(evaluation: Mapping[str, Any]) -> str:
@@ -17,23 +17,19 @@ def arms_table(evaluation: Mapping[str, Any]) -> str:
 
     header = ("arm", "rows", "steps", "dev", "test", "macro F")
     ran = [arm for arm in evaluation["arms"] if arm["run"]]
-    rows = [(arm["name"], arm["rows"], arm["steps"], *(percent(arm[name]) for name in ("dev", "test", "macro_f"))) for arm in ran]
+    rows = [(arm["name"], arm["rows"], arm["steps"], *(said(arm[name]) for name in ("dev", "test", "macro_f"))) for arm in ran]
     text = table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r", "r"), max_col=60).strip("\n")
     return "\n".join([text, *_notes(evaluation)])
-
-
-def percent(spread: Mapping[str, float | None] | None) -> str:
-    """RETURNS (str): Mean ± standard deviation in percent, such as "71.4 ± 0.8"."""
-    if spread is None:
-        return MINUS
-    mean, sd = spread["mean"], spread["sd"]
-    return f"{100 * (mean or 0.0):.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
 
 
 def _notes(evaluation: Mapping[str, Any]) -> list[str]:
     notes = [f"{arm['name']}: {arm['why']}" for arm in evaluation["arms"] if not arm["run"]]
     if evaluation["why"]:
-        return [*notes, f"Test: {evaluation['why']}."]
+        return [*notes, f"Test: {evaluation['why']}. Dev chose the models, so its scores are too high and prove nothing."]
+    if evaluation["dev_in_test"]:
+        notes.append(
+            f"{evaluation['dev_in_test']} dev rows stand in test too: test helped to choose the models, and its scores are too high."
+        )
     majority, copies = evaluation["baselines"]["majority"], evaluation["copies"]
     notes.append(
         f"dev and test: {evaluation['metric']} in percent, mean ± standard deviation over training seeds; {evaluation['rows']} test rows."

@@ -18,8 +18,8 @@ from spacy.vocab import Vocab
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.fingerprints import replace_folder
+from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.receipts import versions
 from spacy_synthesizrr.students.config import SCORE
 from spacy_synthesizrr.students.export import read_docs

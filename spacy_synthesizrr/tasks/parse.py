@@ -1,40 +1,36 @@
 """From what a teacher wrote to one text, or to a reason why there is none.
 
-A chat model wraps its answer: it repeats the header, puts quotes around it, opens with "Here is …", or goes on and
-invents the next document. Each such wrapping is taken off and recorded; a run-on answer gives one text, its first.
+A chat model wraps its answer: it thinks aloud, repeats the prompt's headers or its document, puts quotes around it, opens
+with "Here is …", or goes on and invents the next document. Each such wrapping is taken off and recorded in the event; a
+run-on answer gives one text, its first. Where no rule can tell the text from the rest, the answer fails with a reason.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spacy_synthesizrr.candidates import FAILED, GENERATED, REJECTED, Candidate, Event
+from spacy_synthesizrr.curation.refusals import REFUSED, declines
 from spacy_synthesizrr.prompts import Answer, Failure
+from spacy_synthesizrr.tasks.chatter import (
+    is_list,
+    still_thinks,
+    without_fence,
+    without_note,
+    without_preamble,
+    without_quotes,
+    without_thought,
+)
 from spacy_synthesizrr.tasks.words import PromptWords
 
 STEP = "synthesize"
-KEPT_REFUSAL = 500  # characters of a refused answer that stay in its event, for people
-QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "«": "»", "»": "«", "‘": "’", "`": "`"}
-_PREAMBLE = re.compile(r"^(?:sure|certainly|of course|okay|here is|here's|here’s|here are)\b[^\n]{0,150}:\s*\n+", re.IGNORECASE)
-# Reviews do begin with "I cannot believe" and "I'm sorry I bought this": only what a model says of its own work counts.
-_UNABLE = (
-    r"i (?:cannot|can ?not|can['’]t|could not|couldn['’]t|won['’]t|will not|am unable to|am not able to)"
-    r"|i['’]m (?:unable|not able) to"
-)
-_WORK = (
-    r"answer|assist|complete|comply|continue|create|do (?:this|that|so|it)|fulfil\w*|generate|give|help|make|produce|provide|rewrite"
-    r"|summari[sz]e|write"
-)
-_REFUSAL = re.compile(
-    r"^(?:as an ai\b|as a (?:large )?language model\b"
-    r"|(?:i['’]?m|i am) (?:very |so )?sorry[,.;:!]?\s*(?:$|but (?:i|as|there)\b|as an ai|" + _UNABLE + r")"
-    r"|(?:i apologi[sz]e|sorry|unfortunately)[,;]? (?:but )?(?:as an ai|" + _UNABLE + r"|i do not have|i don['’]t have)"
-    r"|(?:" + _UNABLE + r")\s*(?:[.!,;]|$|(?:\w+ )?(?:" + _WORK + r")\b))",
-    re.IGNORECASE,
-)
+KEPT_ANSWER = 500  # characters of an answer without a text that stay in its event, for people
+ECHO = "the model repeated the document of its prompt and wrote no answer after it"
+LIST = "the model wrote a numbered list of texts instead of one"
+THOUGHT = "the model's reasoning did not end"
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Parsed:
     text (str): The example; empty when there is none.
     status (str): GENERATED, FAILED or REJECTED.
     reason (str): A kind of `Failure`, or "refused".
-    detail (Mapping): For the event: "repaired" (list of words), "dropped" (pieces), "answer" (of a refusal).
+    detail (Mapping): For the event: "repaired" (list of words), "dropped" (pieces), "detail" (why it failed), "answer".
     """
 
     text: str
@@ -53,11 +49,28 @@ class Parsed:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_answer(answer: object, words: PromptWords) -> Parsed:
+@dataclass(frozen=True)
+class Unwrapped:
+    """An answer without its wrappings.
+
+    text (str): What is left.
+    repaired (List[str]): What was taken off: "thought", "fence", "preamble", "header", "echo", "run_on", "note", "unquoted".
+    dropped (int): Further pieces of a run-on answer.
+    problem (str): Why `text` is not the example; empty when it is.
+    """
+
+    text: str
+    repaired: list[str]
+    dropped: int = 0
+    problem: str = ""
+
+
+def parse_answer(answer: object, words: PromptWords, *, lang: str = "en") -> Parsed:
     """Read one answer.
 
     answer (object): Answer, Failure, or whatever another model returned.
     words (PromptWords): Headers and refusal marker.
+    lang (str): Language of the texts, for typical refusals.
     RETURNS (Parsed): Never raises.
     """
     if isinstance(answer, Failure):
@@ -67,90 +80,107 @@ def parse_answer(answer: object, words: PromptWords) -> Parsed:
     if getattr(answer, "finish", "") == "length":
         return Parsed("", FAILED, "truncated", {"detail": "the model reached its token limit before it ended"})
     if getattr(answer, "finish", "") == "content_filter":
-        return Parsed("", REJECTED, "refused", {"detail": "the server's content filter stopped the answer"})
-    if is_refusal(answer, words.refusal_marker):
-        return Parsed("", REJECTED, "refused", {"answer": str(answer).strip()[:KEPT_REFUSAL]})
-    text, repaired, dropped = unwrap(str(answer), words)
-    if not text:
+        return Parsed("", REJECTED, REFUSED, {"detail": "the server's content filter stopped the answer"})
+    found = unwrap(str(answer), words)
+    kept = {"answer": str(answer).strip()[:KEPT_ANSWER]}
+    if declines(found.text, words.refusal_marker, lang=lang, typical=words.typical_refusals):
+        return Parsed("", REJECTED, REFUSED, kept)
+    if found.problem:
+        return Parsed("", FAILED, "malformed", {"detail": found.problem, **kept})
+    if not found.text:
         return Parsed("", FAILED, "empty")
-    detail: dict[str, Any] = {"repaired": repaired} if repaired else {}
-    return Parsed(text, detail={**detail, "dropped": dropped} if dropped else detail)
+    detail: dict[str, Any] = {"repaired": found.repaired} if found.repaired else {}
+    return Parsed(found.text, detail={**detail, "dropped": found.dropped} if found.dropped else detail)
 
 
-def is_refusal(text: str, marker: str = "") -> bool:
-    """Whether a teacher declined: it wrote the task's marker (in any case), or opened as chat models do.
-
-    text (str): The answer.
-    marker (str): The task's refusal marker; matched as whole words.
-    """
-    if marker and re.search(rf"(?<!\w){re.escape(marker.strip())}(?!\w)", text, re.IGNORECASE):
-        return True
-    return _REFUSAL.match(text.strip().lstrip("\"'“‘*")) is not None
-
-
-def unwrap(text: str, words: PromptWords) -> tuple[str, list[str], int]:
+def unwrap(text: str, words: PromptWords) -> Unwrapped:
     """Take everything off that is not the example.
 
-    RETURNS (Tuple[str, List[str], int]): The example, what was repaired ("preamble", "header", "run_on", "unquoted"),
-        and how many further pieces were dropped.
+    text (str): An answer.
+    words (PromptWords): Headers of the prompt.
+    RETURNS (Unwrapped): The example, or what is wrong with the answer.
     """
-    repaired: list[str] = []
+    steps: tuple[tuple[str, Callable[[str], str | None]], ...] = (
+        ("thought", without_thought),
+        ("fence", without_fence),
+        ("preamble", lambda found: without_preamble(found, words.answer_header)),
+        ("note", without_note),
+    )
+    repaired: dict[str, None] = {}
     dropped = 0
     before = None
     while text != before:  # a quoted answer may hold a header inside, and the other way round
         before = text = text.strip()
-        if preamble := _PREAMBLE.match(text):
-            text = _record(repaired, "preamble", text[preamble.end() :])
-        first, header, more = _first_piece(text, words)
-        if header:
-            _record(repaired, "header", "")
-        if more:
-            _record(repaired, "run_on", "")
-            dropped += more
-        text = first.strip()
-        if (bare := _unquote(text)) is not None:
-            text = _record(repaired, "unquoted", bare)
-    return text, repaired, dropped
+        for what, without in steps:
+            if (bare := without(text)) is not None:
+                repaired[what] = None
+                text = bare.strip()
+        if still_thinks(text):
+            return Unwrapped(text, list(repaired), dropped, THOUGHT)
+        piece = _choose(_pieces(text, words), shown=words.mode != "non-retricl")
+        if piece is None:
+            return Unwrapped(text, list(repaired), dropped, ECHO)
+        text, how, more = piece
+        dropped += more
+        repaired.update(dict.fromkeys([*how, *(["run_on"] if more else [])]))
+        if (bare := without_quotes(text)) is not None:
+            repaired["unquoted"] = None
+            text = bare
+    return Unwrapped(text, list(repaired), dropped, LIST if is_list(text) else "")
 
 
-def _record(repaired: list[str], what: str, text: str) -> str:
-    if what not in repaired:
-        repaired.append(what)
-    return text
+def _pieces(text: str, words: PromptWords) -> list[tuple[str, str]]:
+    """The pieces between the prompt's headers at the start of a line: the kind of header before each, and its text.
 
-
-def _first_piece(text: str, words: PromptWords) -> tuple[str, bool, int]:
-    """The first piece between headers at the start of a line, whether a header stood before it, and how many follow.
-
-    The document header counts too: a run-on answer invents the next document before it answers again.
+    Kinds are "answer", "document" (also the headers of carried fields) and, for what stands before any header, "".
     """
-    names = [header.strip().rstrip(":").strip() for header in (words.answer_header, words.document_header)]
-    patterns = [rf"{re.escape(name)}[*_]*[ \t]*:[*_]*" for name in names if name]
-    if not patterns:
-        return text, False, 0
-    pieces = re.split(rf"(?:\A|\n)[ \t]*[*_#>]*[ \t]*(?:{'|'.join(patterns)})[ \t]*", text, flags=re.IGNORECASE)
-    found = [piece for piece in pieces if piece.strip()]
-    return (found[0] if found else ""), len(pieces) > 1 and not pieces[0].strip(), max(len(found) - 1, 0)
+    answer, *documents = ([name.strip().rstrip(":：").strip()] for name in (words.answer_header, words.document_header))
+    kinds = {"answer": answer, "document": [name for name in (*documents[0], *words.carried.values()) if name not in answer]}
+    parts = [f"(?P<{kind}>{'|'.join(re.escape(name) for name in names if name)})" for kind, names in kinds.items() if any(names)]
+    if not parts:
+        return [("", text)]
+    name = f"(?:{'|'.join(parts)})"
+    # "Header:", "**Header:** text", "## Header" on a line of its own
+    plain, marked = rf"[*_#> \t]*{name}[*_]*[ \t]*[:：][*_]*", rf"[ \t]*(?:#+[ \t]*|\*\*|__){name}(?:\*\*|__)?[ \t]*$"
+    found = sorted(
+        (match for pattern in (plain, marked) for match in re.finditer("^" + pattern, text, re.IGNORECASE | re.MULTILINE)),
+        key=lambda match: match.start(),
+    )
+    starts = [("", 0), *((str(match.lastgroup), match.end()) for match in found)]
+    ends = [*(match.start() for match in found), len(text)]
+    return [(kind, text[start:end].strip()) for (kind, start), end in zip(starts, ends, strict=True)]
 
 
-def _unquote(text: str) -> str | None:
-    """The text inside one pair of wrapping quotes; None when there is none (`"a" and "b"` is not wrapped)."""
-    if len(text) < 2 or QUOTES.get(text[0]) != text[-1]:
-        return None
-    inner = text[1:-1]
-    # An apostrophe inside single quotes says nothing; any other closing mark inside means two quotations.
-    return None if text[-1] in inner and text[-1] not in "'’" else inner.strip()
+def _choose(pieces: list[tuple[str, str]], *, shown: bool) -> tuple[str, list[str], int] | None:
+    """The piece that is the example, what stood before it, and how many pieces follow; None when there is only an echo.
+
+    shown (bool): Whether the prompt shows documents. Then a run-on answer invents the next document before it answers
+        again, so what is followed by an answer header at once is talk; without documents it is the answer.
+    """
+    found = [piece for piece in pieces if piece[1]]
+    if not found:
+        return "", ["header"] if len(pieces) > 1 else [], 0
+    kind = found[0][0]
+    if kind == "answer":
+        return found[0][1], ["header"], len(found) - 1
+    after = next((at for at, piece in enumerate(found) if piece[0] == "answer"), None)
+    if kind == "document":
+        return None if after is None else (found[after][1], ["echo"], len(found) - after - 1)
+    if after == 1 and shown:
+        return found[1][1], ["preamble"], len(found) - 2
+    return found[0][1], [], len(found) - 1
 
 
-def apply_answer(candidate: Candidate, answer: object, *, words: PromptWords, carried: Mapping[str, str]) -> Candidate:
+def apply_answer(candidate: Candidate, answer: object, *, words: PromptWords, carried: Mapping[str, str], lang: str = "en") -> Candidate:
     """The candidate after its answer: one more event, with what the answer cost and what was repaired.
 
     candidate (Candidate): As planned.
     answer (object): What the model gave for it.
     carried (Mapping[str, str]): Fields that are not written by the teacher.
+    lang (str): Language of the texts, for typical refusals.
     RETURNS (Candidate): Generated, failed or rejected; only a generated one has the written field.
     """
-    parsed = parse_answer(answer, words)
+    parsed = parse_answer(answer, words, lang=lang)
     request = str(getattr(answer, "request", ""))
     detail = {**_provenance(answer), **parsed.detail}
     fields = {**carried, words.field: parsed.text} if parsed.status == GENERATED else dict(carried)

@@ -43,6 +43,7 @@ def make_refine_task(
     template: str | None = None,
     examples: Examples = None,
     chat_turns: bool = False,
+    typical_refusals: bool = True,
 ) -> SynthesisTask:
     """Refine a passage into a text of a label (SynthesizRR, Divekar & Durrett 2024, §3).
 
@@ -62,12 +63,13 @@ def make_refine_task(
     examples (Callable | Iterable): Fixed shots {"label", "text", "document"}, for example from
         `spacy.FewShotReader.v1`, for candidates that were planned without shots.
     chat_turns (bool): Shots as turns of a chat instead of one message.
+    typical_refusals (bool): Whether answers that open as refusals do count as such, beside the refusal marker.
     RETURNS (SynthesisTask): The task.
     """
     given = {
         "instruction": instruction, "document_header": document_header, "answer_header": answer_header, "length_hint": length_hint,
         "refusal_marker": refusal_marker, "max_words": max_words, "field": field, "carried": carried,
-        "mode": mode, "max_context": max_context, "chat_turns": chat_turns,
+        "mode": mode, "max_context": max_context, "chat_turns": chat_turns, "typical_refusals": typical_refusals,
     }  # fmt: skip
     return _make(REFINE, given, labels=labels, task=task, template=template, examples=examples)
 
@@ -86,6 +88,7 @@ def make_fewgen_task(
     template: str | None = None,
     examples: Examples = None,
     chat_turns: bool = False,
+    typical_refusals: bool = True,
 ) -> SynthesisTask:
     """Write a text of a label from shots alone, without a passage: the control of SynthesizRR.
 
@@ -95,6 +98,7 @@ def make_fewgen_task(
     given = {
         "instruction": instruction, "answer_header": answer_header, "length_hint": length_hint, "refusal_marker": refusal_marker,
         "max_words": max_words, "field": field, "carried": carried, "mode": "non-retricl", "chat_turns": chat_turns,
+        "typical_refusals": typical_refusals,
     }  # fmt: skip
     return _make(FEWGEN, given, labels=labels, task=task, template=template, examples=examples)
 

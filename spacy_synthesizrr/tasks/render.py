@@ -95,29 +95,53 @@ def render_prompt(
     shots (Sequence[Mapping]): {"text", "document", "fields"}.
     RETURNS (Prompt): Text and chat messages; with `chat_turns` each shot is a turn of user and assistant.
     """
-    verbalization = join_phrases([label.verbalization for label in labels])
-    definition = " ".join(label.definition for label in labels if label.definition)
-    values: dict[str, Any] = {
-        "answer_header": words.answer_header,
-        "definition": definition,
-        "document_header": words.document_header,
-        "instruction": words.instruction.replace(PLACEHOLDER, verbalization),
-        "labels": list(candidate.labels),
-        "length_hint": words.length_hint.rstrip("."),
-        "max_words": words.max_words,
-        "refusal_marker": words.refusal_marker,
-        "verbalization": verbalization,
-    }
+    values = _values(words, candidate.labels, labels)
     passage = cut_context(passage, words.max_context)
     asked = {"passage": passage, "fields": _shown(fields or {}, words)}
     shown = [_shot(shot, words) for shot in shots]
     text = template.render({**values, **asked, "shots": shown}).strip()
     messages = _turns(template, values, asked, shown) if words.chat_turns and shown else ()
     about = {
-        "labels": list(candidate.labels), "definition": definition, "max_words": words.max_words,
+        "labels": values["labels"], "definition": values["definition"], "max_words": words.max_words,
         "refusal_marker": words.refusal_marker, "length_hint": words.length_hint, "mode": words.mode,
     }  # fmt: skip
-    return Prompt(text, messages=messages, draw=candidate.draw, id=candidate.id, label=verbalization, passage=passage, fields=about)
+    told = values["verbalization"]
+    return Prompt(text, messages=messages, draw=candidate.draw, id=candidate.id, label=told, passage=passage, fields=about)
+
+
+def check_labels(template: jinja2.Template, words: PromptWords, labels: Mapping[str, LabelWords], *, name: str) -> None:
+    """Refuse a template whose prompts are the same for two labels: what a teacher writes then would be mislabelled.
+
+    labels (Mapping[str, LabelWords]): The task's labels; with fewer than two of them, two made up ones are tried.
+    name (str): What errors call the template.
+    RAISES (ConfigError): Names the two labels.
+    """
+    tried = labels if len(labels) > 1 else {label: LabelWords(f"about {label}") for label in ("a", "b")}
+    seen: dict[str, str] = {}
+    for label, its_words in tried.items():
+        text = template.render({**_DUMMY, **_values(words, [label], [its_words]), "shots": []})
+        if text in seen:
+            raise ConfigError(
+                f"Template '{name}' gives the labels '{seen[text]}' and '{label}' the same prompt, so the teacher is not told the label. "
+                f"Put {PLACEHOLDER} into the instruction or {{{{ verbalization }}}} into the template, and give each label its own words."
+            )
+        seen[text] = label
+
+
+def _values(words: PromptWords, names: Sequence[str], labels: Sequence[LabelWords]) -> dict[str, Any]:
+    """What a template can show beside passage, fields and shots."""
+    verbalization = join_phrases([label.verbalization for label in labels])
+    return {
+        "answer_header": words.answer_header,
+        "definition": " ".join(label.definition for label in labels if label.definition),
+        "document_header": words.document_header,
+        "instruction": words.instruction.replace(PLACEHOLDER, verbalization),
+        "labels": list(names),
+        "length_hint": words.length_hint.rstrip("."),
+        "max_words": words.max_words,
+        "refusal_marker": words.refusal_marker,
+        "verbalization": verbalization,
+    }
 
 
 def _shown(fields: Mapping[str, str], words: PromptWords) -> list[dict[str, str]]:

@@ -20,14 +20,13 @@ from spacy.training import Example
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.errors import ConfigError, PlanError, choices
 from spacy_synthesizrr.extensions import MAX_PLANNED, PLANNED, RESULT, register_extensions
-from spacy_synthesizrr.prompts import Failure, Prompt
+from spacy_synthesizrr.prompts import NO_ANSWER, Failure, Prompt
 from spacy_synthesizrr.sourcing.context import cut_context
 from spacy_synthesizrr.tasks.parse import apply_answer
-from spacy_synthesizrr.tasks.render import compile_template, render_prompt
+from spacy_synthesizrr.tasks.render import check_labels, compile_template, render_prompt
 from spacy_synthesizrr.tasks.words import LabelWords, PromptWords, read_labels
 
 STATE = "synthesizrr_task.json"
-NO_ANSWER = "the model gave fewer answers than it was asked for"
 TOKEN_SHARE = 0.5  # of a model's context for the passage; instruction, shots and answer need the rest
 
 
@@ -56,6 +55,7 @@ class SynthesisTask:
         self._template = template
         self._compiled = compile_template(template, name=f"{name} template", needs=("passage",) if refines else ())
         self._labels = dict(labels)
+        check_labels(self._compiled, words, self._labels, name=f"{name} template")
         self._examples = [dict(example) for example in examples]
         self._configured = (dict(self._labels), list(self._examples))
         self._check_examples()
@@ -87,9 +87,14 @@ class SynthesisTask:
         YIELDS (Tuple[Iterable[Prompt], Iterable[Doc]]): The prompts of a Doc, in plan order, and the Doc itself.
         RAISES (PlanError): For a Doc with too many planned candidates, or one without a passage to refine.
         RAISES (ConfigError): For a label that the task does not know.
+
+        A field that is the passage itself then says on the Doc what the prompt shows of it.
         """
         for doc in docs:
-            prompts = [self.prompt(planned, context_length) for planned in planned_of(doc)]
+            planned = planned_of(doc)
+            prompts = [self.prompt(item, context_length) for item in planned]
+            if self.refines and any(item.get("from_passage") for item in planned):
+                doc._.set(PLANNED, [_as_shown(item, prompt.passage) for item, prompt in zip(planned, prompts, strict=True)])
             yield prompts, [doc] * max(len(prompts), 1)
 
     def prompt(self, planned: Mapping[str, Any], context_length: int | None = None) -> Prompt:
@@ -134,7 +139,7 @@ class SynthesisTask:
         """The plan's shots, where the mode shows any; else the fixed examples of the candidate's labels."""
         if planned and (self.words.mode != "zero-shot" or not self.refines):
             return planned
-        return [example for example in self._examples if _labels_of(example) == candidate.labels]
+        return [example for example in self._examples if set(_labels_of(example)) == set(candidate.labels)]
 
     # ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,7 +159,7 @@ class SynthesisTask:
             results = []
             for item, answer in zip(planned, given, strict=False):  # a model may give more than it was asked for
                 candidate = Candidate.from_dict(item["candidate"])
-                done = apply_answer(candidate, answer, words=self.words, carried=dict(item.get("fields") or {}))
+                done = apply_answer(candidate, answer, words=self.words, carried=dict(item.get("fields") or {}), lang=doc.lang_)
                 results.append(done.to_dict())
             doc._.set(RESULT, results)
             yield doc
@@ -270,6 +275,11 @@ def planned_of(doc: Doc) -> List[Mapping[str, Any]]:
             "Spread them over several Docs with the same text, or lower k of synthesizrr_retriever."
         )
     return planned
+
+
+def _as_shown(planned: Mapping[str, Any], passage: str) -> Dict[str, Any]:
+    """A planned candidate whose fields from the passage hold as much of it as the teacher sees."""
+    return {**planned, "fields": {**(planned.get("fields") or {}), **dict.fromkeys(planned.get("from_passage") or (), passage)}}
 
 
 def _labels_of(example: Mapping[str, Any]) -> Tuple[str, ...]:

@@ -41,6 +41,7 @@ class PromptWords:
     mode (str): "zero-shot" leaves shots out, "retricl" shows passage → text, "non-retricl" shows texts only.
     max_context (int): Longest passage, in tokens as the plan estimates them; it is cut at a sentence.
     chat_turns (bool): Shots as turns of user and assistant instead of one message.
+    typical_refusals (bool): Whether an answer that opens as refusals do is one, beside the refusal marker.
     """
 
     instruction: str
@@ -54,6 +55,7 @@ class PromptWords:
     mode: str = "zero-shot"
     max_context: int = 400
     chat_turns: bool = False
+    typical_refusals: bool = True
 
 
 def read_labels(value: Mapping[str, Any] | Sequence[Any] | str | None) -> dict[str, LabelWords]:

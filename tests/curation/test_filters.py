@@ -1,5 +1,6 @@
 """Filters that look at one text: empty, refusal, length."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,55 +30,17 @@ def test_text_with_a_word_character_is_not_empty(text):
     assert make_not_empty()(inputs())(ROW, text, "") == ACCEPT
 
 
-@pytest.mark.parametrize("text", ["DOES NOT FIT", "does not fit.", '"Does not fit"', "I looked twice, but: DOES NOT FIT"])
-def test_refusal_marker_of_the_task_is_a_refusal(text):
-    assert make_not_refused(typical=False)(inputs(refusal_marker="DOES NOT FIT"))(ROW, text, "") == Verdict(False, "refused")
+def test_the_task_says_the_marker():
+    judge = make_not_refused(typical=False)(inputs(refusal_marker="DOES NOT FIT"))
+    assert judge(ROW, "DOES NOT FIT: no sport in it.", "") == Verdict(False, "refused")
+    assert judge(ROW, "The old coat does not fit the new coach.", "") == ACCEPT
 
 
-@pytest.mark.parametrize("text", ["The old coat does not fit the new coach.", "DOES NOT FITTING"])
-def test_words_of_the_marker_in_running_text_are_no_refusal(text):
-    assert make_not_refused()(inputs(refusal_marker="DOES NOT FIT"))(ROW, text, "") == ACCEPT
-
-
-def test_marker_with_signs_of_regular_expressions_is_taken_literally():
-    judge = make_not_refused()(inputs(refusal_marker="[NO (FIT)]"))
-    assert judge(ROW, "Well: [NO (FIT)]", "") == Verdict(False, "refused")
-    assert judge(ROW, "N (O) FIT", "") == ACCEPT
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I'm sorry, but I cannot assist with that request.",
-        "I’m sorry, I can’t help with that.",
-        "As an AI language model, I have no opinion.",
-        "I cannot generate content about this person.",
-        "Unfortunately, I am unable to provide a headline for this article.",
-        "This document does not contain any information about sport.",
-        "Sorry, this article is not about sport.",
-        "I don't have enough information to write this.",
-        "  “I will not write this.”",
-    ],
-)
-def test_typical_openings_are_refusals(text):
-    assert make_not_refused()(inputs())(ROW, text, "") == Verdict(False, "refused")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I can't recommend this kettle enough.",
-        "I'm sorry I ever bought it.",
-        "Sorry, I won't be buying again.",
-        "I can't help but smile at the ending.",
-        "I cannot write enough good things about this lamp.",
-        "Unfortunately the handle broke.",
-        "Minister says: I cannot assist with that request",
-        "As an aid to navigation it is useless.",
-    ],
-)
-def test_first_persons_of_reviews_and_news_are_no_refusals(text):
-    assert make_not_refused()(inputs())(ROW, text, "") == ACCEPT
+def test_a_task_without_a_marker_has_the_typical_openings_of_its_language():
+    german = replace(inputs(), lang="de")
+    assert make_not_refused()(german)(ROW, "Ich kann dabei nicht helfen.", "") == Verdict(False, "refused")
+    assert make_not_refused()(inputs())(ROW, "Ich kann dabei nicht helfen.", "") == ACCEPT
+    assert make_not_refused()(german)(ROW, "Sorry, I can't assist with that.", "") == Verdict(False, "refused")
 
 
 def test_openings_of_other_languages_can_be_added():

@@ -34,12 +34,6 @@ def test_ngram_below_one_is_refused():
         distinct(["a"], 0)
 
 
-def test_sample_is_seeded_and_of_the_size_asked_for():
-    texts = [f"w{number} same" for number in range(50)]
-    assert distinct(texts, 1, sample=10, seed=1) == distinct(texts, 1, sample=10, seed=1) == 11 / 20
-    assert distinct(texts, 1, sample=99) == distinct(texts, 1)
-
-
 @given(TEXTS, st.integers(1, 3))
 def test_value_lies_above_nothing_and_not_above_one(texts, n):
     value = distinct(texts, n)

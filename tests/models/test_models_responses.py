@@ -13,8 +13,9 @@ import tracemalloc
 import pytest
 
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
+from spacy_synthesizrr.models.responses import Remembering, ResponseStore, _InFlight, request_hash
 from spacy_synthesizrr.models.scripted import make_scripted
+from spacy_synthesizrr.models.streaming import streams
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 
 ANSWER = Answer("text “x”", model="m", prompt_tokens=5, answer_tokens=2, finish="stop")
@@ -213,7 +214,8 @@ def test_failures_are_not_kept(store):
         ([["x"]], ["ok", "missing"]),
         (["x"], ["ok", "missing"]),
         ([], ["missing", "missing"]),
-        ([[" ", {"error": 1}]], ["empty", "malformed"]),
+        ([[" ", {"error": 1}]], ["ok", "malformed"]),
+        ([['{"error": {"message": "quota"}}', "x"]], ["server_error", "ok"]),
         ([["x", "y", "z"], ["more"]], ["ok", "ok"]),
     ],
 )
@@ -224,6 +226,88 @@ def test_a_model_that_breaks_its_contract_gives_failures(store, answers, kinds):
 
     [given] = ask(Remembering(model, store), ["a", "b"])
     assert [getattr(answer, "kind", "ok") for answer in given] == kinds
+
+
+class Together:
+    """A model as spacy-llm's REST models are: it takes every prompt, asks one after the other, and returns one list."""
+
+    def __init__(self, fail_at=0):
+        self.asked, self.fail_at = [], fail_at
+
+    def __call__(self, prompts):
+        return [[self.answer(prompt) for prompt in group] for group in prompts]
+
+    def answer(self, prompt):
+        self.asked.append(str(prompt))
+        if len(self.asked) == self.fail_at:
+            raise ConnectionError("the line is down")
+        return f"{prompt}!"
+
+
+def test_what_a_model_that_does_not_stream_answered_is_kept_when_it_breaks(store):
+    teacher = Together(fail_at=36)
+    with pytest.raises(ConnectionError):
+        ask(Remembering(teacher, store), *[[str(number)] for number in range(100)])
+    assert (len(teacher.asked), len(store)) == (36, 35)
+    again = Together()
+    assert ask(Remembering(again, store), *[[str(number)] for number in range(40)])[39] == ["39!"]
+    assert again.asked == ["35", "36", "37", "38", "39"]
+
+
+def test_a_model_that_does_not_stream_is_not_called_for_nothing(store):
+    calls = []
+
+    def model(prompts):
+        calls.append(list(prompts))
+        return [[f"{prompt}!" for prompt in group] for group in calls[-1]]
+
+    around = Remembering(model, store)
+    assert streams(around)
+    assert ask(around, ["a", "b"], [], ["b"], ["c"]) == [["a!", "b!"], [], ["b!"], ["c!"]]
+    assert calls == [[["a", "b"]], [["c"]]]
+
+
+def test_a_blank_answer_was_paid_for_and_is_kept(store):
+    blank = Answer(" ", model="m", prompt_tokens=9, answer_tokens=1, finish="stop")
+    teacher = Eager(lambda prompt: blank)
+    for _ in range(2):
+        [[given]] = ask(Remembering(teacher, store, "m"), ["a"])
+        assert about(given) == (" ", "m", request_hash("a", identity="m"), 9, 1, "stop")
+    assert teacher.asked == ["a"]
+
+
+class Eager:
+    """A model that streams and takes every prompt before it gives the first answer, as a concurrent one may."""
+
+    def __init__(self, answer):
+        self.asked, self.answer = [], answer
+
+    def __call__(self, prompts):
+        groups = [list(group) for group in prompts]
+        self.asked += [str(prompt) for group in groups for prompt in group]
+        yield from ([self.answer(prompt) for prompt in group] for group in groups)
+
+
+def test_equal_requests_in_flight_are_asked_once(store):
+    teacher = Eager(lambda prompt: Answer(f"{prompt}{len(store)}"))
+    found = ask(Remembering(teacher, store), ["a", "b", "a"], ["a"], [Prompt("a", draw=1)], ["b", "c"])
+    assert found == [["a0", "b0", "a0"], ["a0"], ["a2"], ["b0", "c3"]]
+    assert teacher.asked == ["a", "b", "a", "c"]
+
+
+def test_equal_requests_in_flight_share_a_failure_which_is_not_kept(store):
+    teacher = Eager(lambda prompt: Failure("timeout", "slow"))
+    [[one], [two]] = ask(Remembering(teacher, store), ["a"], ["a"])
+    assert (one.kind, two.kind, len(store), teacher.asked) == ("timeout", "timeout", 0, ["a"])
+
+
+def test_nothing_stays_in_flight(store):
+    flight = _InFlight()
+    flight.sharers["r"] = 0
+    assert flight.join("r")
+    flight.land("r", ANSWER)
+    assert flight.share("r") == ANSWER
+    assert (flight.sharers, flight.results) == ({}, {})
 
 
 def test_it_looks_like_the_model_inside(store):

@@ -52,6 +52,7 @@ NUMBERS = {
             ],
         },
     },
+    "gold_left_out": {"dev": 0, "test": 3},
     "funnel": {
         "v": 1, "total": {**COUNTS, "rejected": {"synthesize": {"near_copy": 1}}},
         "labels": {"sport": {**COUNTS, "rejected": {"synthesize": {"near_copy": 1}}}}, "shortfalls": ["'sport': asked 2, got 1."],
@@ -63,6 +64,7 @@ NUMBERS = {
         "windows": {"inputs": {"low": 0.1, "high": 0.8, "said": ""}, "pairs": {"low": 0.2, "high": 0.9, "said": ""}},
         "histogram": {"edges": [0.0, 0.5, 1.0], "counts": {"sport": [3, 1], "science": [2, 2]}},
         "settings": {"leaks": {"ngram": 8, "similarity": "window"}},
+        "leaks": {"threshold": 0.9},
     },
     "leaks": {
         "counts": {"seeds": {}, "passages": {"equal": 1}},
@@ -261,6 +263,12 @@ def test_a_plan_without_retrieval_says_so():
     assert "this strategy retrieves no passages" in words(page(plan=plan, plots=plots))
 
 
+def test_gold_rows_left_out_are_told():
+    text = words(page())
+    assert "3 gold train rows equal a test row and were left out." in text
+    assert "gold train rows equal a dev row" not in text
+
+
 def test_plots_have_names_for_screen_readers():
     made = page()
     assert made.count('role="img"') == 5
@@ -288,12 +296,11 @@ def test_a_long_line_list_is_cut():
     assert "1, 2, 3, 4, 5, 6, 7, 8 …" in words(page(evaluation=evaluation))
 
 
-@pytest.mark.parametrize(("similarity", "said"), [
-    ("window", "or have a similarity to one above the window's upper edge, never enter"), (0.9, "above 0.9, never enter"),
-    (None, "share 8 words in a row with one never enter"),
+@pytest.mark.parametrize(("threshold", "said"), [
+    (0.9, "or have a similarity to one above 0.90, never enter"), (0.9544, "above 0.95, never enter"), (None, "share 8 words in a row with one never enter"),
 ])  # fmt: skip
-def test_the_leak_gate_says_what_it_looks_for(similarity, said):
-    plan = {**NUMBERS["plan"], "settings": {"leaks": {"ngram": 8, "similarity": similarity}}}
+def test_the_leak_gate_says_what_it_looks_for(threshold, said):
+    plan = {**NUMBERS["plan"], "leaks": {"threshold": threshold}}
     text = html.unescape(words(page(plan=plan)))
     assert said in text
     assert "Passages kept out of the plan: 1 (1 by equal)." in text

@@ -78,3 +78,9 @@ def test_the_pieces_are_the_whole_passage(text, passage):
     pieces, copied = mark_copied(text, passage)
     assert "".join(piece.text for piece in pieces) == passage
     assert 0.0 <= copied <= 1.0
+
+
+def test_copied_characters_are_marked_where_words_have_no_blanks_between_them():
+    pieces, share = mark_copied("大桥周一关闭", "据报，大桥周一关闭了。")
+    assert [piece.text for piece in pieces if piece.copied] == ["大桥周一关闭"]
+    assert share == 1.0

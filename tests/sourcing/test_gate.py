@@ -1,7 +1,7 @@
 import pytest
 from given_store import TEXT, GivenStore, at_angles, make_seed, make_task, passage
 
-from spacy_synthesizrr.sourcing.gate import Gold, cross_check
+from spacy_synthesizrr.curation.leaks import Gold
 from spacy_synthesizrr.sourcing.plan import plan
 from spacy_synthesizrr.sourcing.randomly import RandomPlan, draw_passages
 from spacy_synthesizrr.sourcing.settings import PlanSettings, Window
@@ -13,10 +13,10 @@ VECTORS = {"seed of a": 0.0, "another seed of a": 6.0, "seed of b": 90.0, GOLD: 
 NAMES = [f"p{n}" for n in range(12)]
 
 
-def store(*planted):
+def store(*planted, at=1.0):
     texts = [*planted, *(f"{name} {TEXT} {name}" for name in NAMES)]
     names = [*(f"planted{n}" for n in range(len(planted))), *NAMES]
-    angles = [*(1.0 + n for n in range(len(planted))), *(8.0 * n for n in range(12))]
+    angles = [*(at + n for n in range(len(planted))), *(8.0 * n for n in range(12))]
     return GivenStore(
         [passage(n, text=t) for n, t in zip(names, texts, strict=True)],
         at_angles(angles),
@@ -24,8 +24,8 @@ def store(*planted):
     )
 
 
-def make(found, mode="zero-shot", gold=Gold([GOLD], ["test:7"]), **leaks):  # noqa: B008
-    ranks = (3, 20) if mode == "retricl" else (1, 20)
+def make(found, mode="zero-shot", gold=Gold([GOLD], ["test:7"]), *, ranks=None, **leaks):  # noqa: B008
+    ranks = ranks or ((3, 20) if mode == "retricl" else (1, 20))
     every = {"low": 0, "high": 1}
     chosen = PlanSettings.model_validate(
         {
@@ -73,14 +73,13 @@ def test_passages_closer_to_a_gold_text_than_the_window_allows_are_leaks():
     assert {leak.id for leak in made.facts.leaks if leak.reason == "similarity"} == {"p11"}
 
 
-def test_texts_that_stand_in_two_of_seeds_dev_and_test_are_found():
-    seeds = [make_seed("a", GOLD), make_seed("a", "something else")]
-    found = cross_check(seeds, Gold([f"They say {GOLD}"], ["dev:2"]), Gold([GOLD], ["test:7"]), field="text", ngram=8)
-    assert [(leak.what, leak.id, leak.reason, leak.gold) for leak in found] == [
-        ("seed", seeds[0].id, "ngram", "dev:2"),
-        ("seed", seeds[0].id, "equal", "test:7"),
-        ("dev", "dev:2", "ngram", "test:7"),
-    ]
+def test_random_passages_are_checked_too_though_no_seed_finds_them():
+    found = store(*PLANTED, at=-120.0)
+    drawn = [draw_passages(make(found, gold=gold, ranks=(1, 4)), found) for gold in (Gold(), Gold([GOLD], ["test:7"]))]
+    without, checked = ({name.decode() for name in names} for names in drawn)
+    assert {"planted0", "planted1"} <= without
+    assert checked and checked <= set(NAMES)
+    assert not make(found, ranks=(1, 4)).facts.leaks
 
 
 def test_near_copies_count_by_the_window_only_where_its_edge_is_a_similarity():

@@ -125,9 +125,47 @@ def test_larger_plan_begins_with_the_smaller_one(around):
         assert ids[1][: len(ids[0])] == ids[0]
 
 
-def test_plan_does_not_depend_on_the_order_of_seeds_or_labels(around):
+def test_plan_does_not_depend_on_the_order_of_seeds(around):
     forward = [row.to_dict() for row in make(around, [A, B]).candidates()]
-    assert forward == [row.to_dict() for row in make(around, [B, A], task=make_task("b", "a")).candidates()]
+    assert forward == [row.to_dict() for row in make(around, [B, A]).candidates()]
+
+
+def test_labels_take_turns_in_the_order_of_the_task_file(around):
+    quotas = {"per_passage": 2}  # none is contested, so that only the order can change
+    forward, back = (list(make(around, task=make_task(*labels), quotas=quotas).candidates()) for labels in ("ab", "ba"))
+    assert [row.key for row in forward[:3]] == ["a", "b", "a"] and [row.key for row in back[:3]] == ["b", "a", "b"]
+    assert {row.id for row in forward} == {row.id for row in back}
+
+
+def test_passages_that_one_label_cannot_use_are_left_to_the_other():
+    found = store({f"p{n}": 4.0 * n for n in range(10)}, [(A, 0.0), (B, 80.0)])
+    assert by_label(make(found, per_label=1, overgenerate=1)) == {"a": ["p0"], "b": ["p9"]}
+
+
+def test_documents_are_not_used_up_by_rows_that_nobody_needs():
+    angles = {"p0": 0.0, "p1": 1.0, "q0": 90.0, "q1": 89.0}
+    found = store(angles, [(A, 0.0), (B, 90.0)], p0="x", p1="y", q0="x", q1="y")
+    made = make(found, per_label=1, overgenerate=1, quotas={"per_document": 1})
+    assert by_label(made) == {"a": ["p0"], "b": ["q1"]}
+
+
+def test_label_that_has_all_its_rows_tells_of_a_surplus(around):
+    away = count_labels(make(around, per_label=1, overgenerate=1))["a"].turned_away
+    assert (away["surplus"], away["passage_quota"]) == (10, 0)
+
+
+def test_one_prompt_asked_twice_has_draws_of_its_own():
+    other = make_seed("a", "another seed of a")
+    twins = [passage("p0", text="x " * 20), passage("p1", text="X  " * 20), passage("z")]
+    vectors = dict(zip(("seed of a", "another seed of a", "seed of b"), at_angles([0, 1, 90]), strict=True))
+    made = make(GivenStore(twins, at_angles([0, 1, 90]), vectors), [A, other, B], quotas={"per_passage": 3}, per_label=4)
+    draws = {key: [row.draw for row in made.candidates() if row.key == key and row.passage_id != "z"] for key in "ab"}
+    assert draws["a"] == list(range(len(draws["a"]))) and len(draws["a"]) > 1
+    assert [row.draw for row in made.candidates() if row.key == "b"][0] == 0
+
+
+def test_different_passages_are_first_draws(around):
+    assert {row.draw for row in make(around).candidates()} == {0}
 
 
 def retricl(seeds: int = 4) -> tuple[GivenStore, list[Seed]]:
@@ -265,8 +303,10 @@ def test_laws_of_a_plan(given_sources):
     owner = {seed.id: seed for seed in seeds}
     assert len({row.id for row in rows}) == len(rows)
     assert rows == list(plan(seeds[::-1], found, task=TASK, settings=chosen, per_label=per_label, seed=1).candidates())
-    similarity = np.array([row.similarity for row in rows])
-    assert made.window.holds(similarity).all()
+    # rows show six decimals, the window is held by what was measured
+    assert made.window.low - 1e-6 <= min((row.similarity for row in rows), default=1)
+    assert made.window.high + 1e-6 >= max((row.similarity for row in rows), default=-1)
+    assert made.window.holds(made.hits.similarity[made.selection.order]).all()
     assert all(chosen.input_ranks[0] <= row.rank <= chosen.input_ranks[1] for row in rows)
     assert all(uses <= chosen.quotas.per_passage for uses in Counter(row.passage_id for row in rows).values())
     documents = {p.id: p.document for p in found.passages}
@@ -277,6 +317,8 @@ def test_laws_of_a_plan(given_sources):
         assert (count.planned, count.reserve) == (sum(not row.reserve for row in own), sum(row.reserve for row in own))
         assert count.planned <= per_label and len(own) <= np.ceil(per_label * chosen.overgenerate)
         assert count.hits == len(own) + sum(count.turned_away.values())
+        assert len(own) == np.ceil(per_label * chosen.overgenerate) or not count.turned_away["surplus"]
+
     for row in rows:
         shown = [shot.seed_id for shot in row.shots]
         assert row.seed_id not in shown and len(set(shown)) == len(shown) <= chosen.shots_wanted

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Passage, Seed
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.fingerprints import fingerprint
+from spacy_synthesizrr.jsonl import write_json, write_jsonl
+from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.taskfile import read_task
 
@@ -21,6 +22,7 @@ WORDS = {
     "business": "bank shares profit market merger budget trade".split(),
     "science": "cell orbit genome telescope fossil enzyme comet".split(),
 }
+SEEDS = "seeds.jsonl"  # of the run folder
 STRATEGY = '[plan]\nmode = "zero-shot"\n\n[plan.controls]\narms = ["seed-only", "gold", "retrieve-only", "random", "fewgen"]\n'
 
 
@@ -90,16 +92,17 @@ class StudentRun:
         (path / "student.cfg").write_text((ROOT / "configs" / "student.bow.cfg").read_text())
         self.labelled("corpus", 1)
         self.labelled("seeds", 2)
-        self.labelled("dev", 4)
-        self.labelled("test", 6)
+        self.labelled("dev", 4, first=200)
+        self.labelled("test", 6, first=300)
 
     @property
     def store(self) -> FixedPassages:
         return FixedPassages(self.passages)
 
-    def labelled(self, kind: str, per_label: int, *, labels: Sequence[str] | None = None) -> None:
-        """Write a labelled file of the task."""
-        rows = [{"text": sentence(label, i), "label": label} for i in range(per_label) for label in labels or self.labels]
+    def labelled(self, kind: str, per_label: int, *, labels: Sequence[str] | None = None, first: int = 0) -> None:
+        """Write a labelled file of the task, with the sentences from number `first` on."""
+        numbers = range(first, first + per_label)
+        rows = [{"text": sentence(label, i), "label": label} for i in numbers for label in labels or self.labels]
         write_jsonl(self.path / f"{kind}.jsonl", rows)
 
     def accept(self, per_label: int, *, arm: str = "", labels: Sequence[str] | None = None) -> None:
@@ -112,6 +115,11 @@ class StudentRun:
                 planned = Candidate.plan(task="t", strategy="s", seed=Seed.make([label], {"text": "seed"}), passage_id=name)
                 rows.append(planned.after(Event("synthesize", ACCEPTED), fields={"text": sentence(label, number)}).to_dict())
         write_jsonl(self.folder.file(f"controls/{arm}/accepted.jsonl" if arm else "accepted.jsonl"), rows)
+
+    def plan_seeds(self, seeds: Sequence[Seed] | None = None) -> None:
+        """Write the seeds that `plan` used: all of the task, or these."""
+        found = read_seeds(read_task(self.task)) if seeds is None else seeds
+        write_jsonl(self.folder.file(SEEDS), [seed.to_dict() for seed in found])
 
     def not_run(self, arm: str, why: str) -> None:
         """Write the note of a control that the teacher cannot do."""
@@ -132,8 +140,10 @@ class StudentRun:
             "configs": {kind: {"path": str(file), "sha256": fingerprint(file)["sha256"]} for kind, file in paths.items()},
         }
         write_json(self.folder.file("inputs.json"), inputs)
+        if not self.folder.file(SEEDS).is_file():
+            self.plan_seeds()
         run_step(self.folder, "index", after=(), settings={}, outputs=(), body=dict)
-        for step, name in (("synthesize", "status.json"), ("curate", "accepted.jsonl")):
+        for step, name in (("plan", SEEDS), ("synthesize", "status.json"), ("curate", "accepted.jsonl")):
             written = [file.relative_to(self.folder.path).as_posix() for file in sorted(self.folder.path.rglob(name))]
             self.folder.receipt_path(step).unlink(missing_ok=True)
             run_step(self.folder, step, after=(), settings={}, outputs=written, body=dict)

@@ -16,7 +16,9 @@ from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.steps import index
 from spacy_synthesizrr.stores.base import Query
+from spacy_synthesizrr.stores.memory import MemoryStore
 from spacy_synthesizrr.stores.opening import open_store
+from spacy_synthesizrr.taskfile import read_task
 
 TASK = """
 name: towns
@@ -57,7 +59,8 @@ def project(folder: Path, texts=TEXTS, *, run="one", store=STORE) -> Context:
     inputs = {
         "identity": {"task": "task.yml"},
         "settings": {"seed": 0, "lang": "en"},
-        "files": {"corpus": fingerprint(folder / "corpus.jsonl")},
+        "task": {"fingerprint": read_task(folder / "task.yml").fingerprint()},
+        "files": {"corpus": {"path": "corpus.jsonl", **fingerprint(folder / "corpus.jsonl")}},
         "configs": {"store": {"path": "store.cfg", "sha256": fingerprint(folder / "store.cfg")["sha256"]}},
     }
     (folder / "runs" / run).mkdir(parents=True, exist_ok=True)
@@ -121,6 +124,37 @@ def test_runs_with_the_same_corpus_share_the_index(folder):
     assert stamps(folder / "index") == before
     assert about(first) == about(second)
     assert second.folder.file("corpus_rejected.jsonl").read_bytes() == first.folder.file("corpus_rejected.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("package", ["spacy", "numpy", "scikit-learn", "spacy-synthesizrr"])
+def test_another_release_of_what_shapes_an_index_gets_its_own(folder, monkeypatch, package):
+    old = project(folder)
+    index.run(old)
+    versions = index.versions()
+    assert package in versions
+    monkeypatch.setattr(index, "versions", lambda: {**versions, package: "99.0"})
+    new = project(folder, run="two")
+    index.run(new)
+    assert about(new)["key"] != about(old)["key"]
+
+
+def test_another_release_of_what_does_not_shape_an_index_shares_it(folder, monkeypatch):
+    old = project(folder)
+    index.run(old)
+    versions = index.versions()
+    monkeypatch.setattr(index, "versions", lambda: {**versions, "spacy-llm": "99.0"})
+    new = project(folder, run="two")
+    index.run(new)
+    assert about(new)["key"] == about(old)["key"]
+
+
+def test_store_is_closed_when_the_step_fails(folder, monkeypatch):
+    ctx = project(folder, ["Too short."])
+    closed = []
+    monkeypatch.setattr(MemoryStore, "close", lambda self: closed.append(self.location))
+    with pytest.raises(InputError, match="No passage"):
+        index.run(ctx)
+    assert len(closed) == 1
 
 
 def test_a_changed_corpus_gets_an_index_of_its_own_and_the_old_one_stays(folder):

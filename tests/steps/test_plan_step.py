@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError, PlanError
 from spacy_synthesizrr.jsonl import read_jsonl
@@ -79,6 +79,10 @@ def rows(ctx: Context, name="planned.jsonl") -> list[Candidate]:
     return list(read_jsonl(ctx.folder.file(name), Candidate.from_dict))
 
 
+def used_seeds(ctx: Context) -> list[Seed]:
+    return list(read_jsonl(ctx.folder.file("seeds.jsonl"), Seed.from_dict))
+
+
 def about(ctx: Context) -> dict:
     return json.loads(ctx.folder.file("plan.json").read_text())
 
@@ -134,7 +138,101 @@ def test_seed_that_equals_a_test_text_is_not_used(project, capsys):
     ctx = planned(per_label=12)
     assert about(ctx)["labels"]["sport"]["seeds"] == 3
     assert about(ctx)["leaks"]["counts"]["seeds"] == {"equal": 1}
+    assert TEST.upper() not in [seed.fields["text"] for seed in used_seeds(ctx)]
     assert "1 seeds share text with dev or test" in capsys.readouterr().out
+
+
+def test_label_whose_seeds_all_equal_a_test_text_is_named(project):
+    with Path("task/test.jsonl").open("a") as file:
+        file.writelines(json.dumps({"text": text, "label": "money"}) + "\n" for text in SEEDS["money"])
+    ctx = prepared()
+    index.run(ctx)
+    with pytest.raises(PlanError, match=r"All 3 seeds of the label 'money' equal a dev or test text"):
+        plan.run(ctx)
+
+
+def test_seeds_that_the_plan_uses_are_written(project, capsys):
+    ctx = planned()
+    found = used_seeds(ctx)
+    assert {(seed.labels, seed.fields["text"]) for seed in found} == {((label,), text) for label, own in SEEDS.items() for text in own}
+    assert {row.seed_id for row in rows(ctx)} <= {seed.id for seed in found}
+    assert "seeds.jsonl" in ctx.folder.receipt("plan")["outputs"]
+    assert "seeds_per_label" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["zero-shot", "fewgen"])
+def test_only_the_seeds_that_were_drawn_are_written(project, mode, capsys):
+    Path("configs/strategy.small.cfg").write_text(STRATEGY.replace('mode = "zero-shot"', f'mode = "{mode}"\nseeds_per_label = 2'))
+    ctx = planned()
+    found = used_seeds(ctx)
+    assert [sum(seed.labels == (label,) for seed in found) for label in SEEDS] == [2, 2]
+    assert {shot.seed_id for row in rows(ctx) for shot in row.shots} | {row.seed_id for row in rows(ctx)} <= {seed.id for seed in found}
+    assert about(ctx)["seeds"] == {"used": 4, "left_out": 2}
+    assert "2 seeds are not used, because seeds_per_label" in capsys.readouterr().out
+
+
+def test_receipt_names_the_arms_that_have_a_plan(project):
+    assert planned().folder.receipt("plan")["counts"]["arms"] == ["main", "random", "fewgen"]
+    assert planned(strategy="fewgen", run="two").folder.receipt("plan")["counts"]["arms"] == ["main"]
+
+
+def test_plans_of_controls_that_this_plan_did_not_make_are_removed(project):
+    assert list(planned().folder.path.glob("controls/*/planned.jsonl"))
+    Path("configs/strategy.small.cfg").write_text(STRATEGY.replace("zero-shot", "fewgen"))
+    ctx = planned()
+    assert not list(ctx.folder.path.glob("controls/*/planned.jsonl"))
+
+
+def test_plan_tells_the_threshold_above_which_a_passage_was_a_leak(project):
+    first = about(planned())
+    assert first["leaks"]["threshold"] == max(0.9, first["windows"]["inputs"]["high"])
+    Path("configs/strategy.small.cfg").write_text(STRATEGY + "\n[plan.leaks]\nsimilarity = 0.95\n")
+    assert about(planned(run="two"))["leaks"]["threshold"] == 0.95
+    Path("task/task.yml").write_text(TASK.replace("test: {path: test.jsonl}\n", ""))
+    assert about(planned(run="three"))["leaks"]["threshold"] is None
+
+
+def pair_task(origin: str) -> None:
+    """Make the task one of pairs whose other field comes from the passage or the seed."""
+    fields = f"fields: [{{name: premise, from: {origin}}}, {{name: text, generated: true}}]\n"
+    Path("task/task.yml").write_text(TASK + fields)
+    pairs = [{"premise": f"{label} came up. {text}", "text": text, "label": label} for label, own in SEEDS.items() for text in own]
+    write_rows(Path("task/seeds.jsonl"), pairs)
+    write_rows(Path("task/test.jsonl"), [{"premise": TEST, "text": "They will play.", "label": "sport"}])
+
+
+def test_control_that_cannot_be_planned_is_explained(project, capsys):
+    pair_task("passage")
+    ctx = planned()
+    why = "not run: the field 'premise' comes from the passage, and FewGen has none"
+    assert about(ctx)["controls"]["fewgen"] == {"rows": 0, "why": why}
+    assert f"The control 'fewgen' is {why}." in capsys.readouterr().out
+    assert ctx.folder.receipt("plan")["counts"]["arms"] == ["main", "random"]
+    assert not ctx.folder.file("controls/fewgen/planned.jsonl").exists()
+
+
+def test_every_field_of_a_pair_is_checked_and_a_row_is_equal_when_all_are(project):
+    pair_task("seed")
+    given = Path("task/seeds.jsonl").read_text()
+    same = {"premise": TEST.upper(), "text": "they will play", "label": "sport"}
+    write_rows(Path("more.jsonl"), [{**same, "text": "They will not play."}, same])
+    Path("task/seeds.jsonl").write_text(given + Path("more.jsonl").read_text())
+    ctx = planned()
+    assert about(ctx)["leaks"]["counts"]["seeds"] == {"ngram": 1, "equal": 1}
+    assert [seed.fields["text"] for seed in used_seeds(ctx) if seed.fields["premise"] == TEST.upper()] == ["They will not play."]
+
+
+def test_store_is_closed_when_the_plan_fails(project, monkeypatch):
+    ctx = prepared(per_label=2)
+    index.run(ctx)
+    closed = []
+    store = open_store(ctx)
+    monkeypatch.setattr(type(store), "close", lambda self: closed.append(self))
+    monkeypatch.setattr(plan, "open_store", lambda ctx: store)
+    monkeypatch.setattr(plan, "make_plan", lambda *args, **more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plan.run(ctx)
+    assert closed == [store]
 
 
 def test_shortfall_is_said_before_anything_is_generated(project, capsys):

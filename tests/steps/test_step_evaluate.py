@@ -105,7 +105,7 @@ def test_without_test_rows_evaluation_says_so(again, capsys):
     walk(again)
     found = again.json("evaluation.json")
     assert (found["why"], found["chosen"], found["baselines"], found["arms"][0]["test"]) == ("no test rows", None, {}, None)
-    assert "no test rows" in capsys.readouterr().out
+    assert "no test rows. Dev chose the models" in capsys.readouterr().out
 
 
 def test_test_set_is_not_read_by_training(again):
@@ -114,9 +114,17 @@ def test_test_set_is_not_read_by_training(again):
     (again.folder.file("training/main/0/training.json")).unlink()
     ctx = again.ready()
     before = again.json("student.json")
-    again.folder.file("test.spacy").write_bytes(b"not to be read")
+    path = again.folder.file("test.spacy")
+    path.write_bytes(b"x" * path.stat().st_size)
     assert train.run(ctx)
     assert again.json("student.json") == before
+
+
+def test_test_rows_that_are_dev_rows_too_are_said(again, capsys):
+    again.task.write_text(again.task.read_text().replace("path: dev.jsonl", "path: test.jsonl"))
+    walk(again)
+    assert again.json("evaluation.json")["dev_in_test"] == 18
+    assert "18 dev rows stand in test too: test helped to choose the models" in capsys.readouterr().out
 
 
 def test_second_run_does_nothing(again):

@@ -7,6 +7,10 @@ import spacy
 from spacy.tokens import DocBin
 from student_run import StudentRun, passage_text, sentence
 
+from spacy_synthesizrr.candidates import Seed
+from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.jsonl import write_jsonl
+from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import export
 from spacy_synthesizrr.students.export import ROW_ID
 
@@ -43,10 +47,8 @@ def test_rows_are_counted_per_label(made):
     export.run(made.ready())
     found = made.json("export.json")
     assert made.arm("export.json", "main")["labels"] == {"sport": 8, "business": 8}
-    assert (found["dev"], found["test"]) == (
-        {"rows": 8, "labels": {"sport": 4, "business": 4}},
-        {"rows": 12, "labels": {"sport": 6, "business": 6}},
-    )
+    assert found["dev"] == {"rows": 8, "labels": {"sport": 4, "business": 4}, "in_test": 0}
+    assert found["test"] == {"rows": 12, "labels": {"sport": 6, "business": 6}}
 
 
 def test_main_rows_carry_the_ids_of_their_candidates(made):
@@ -76,9 +78,50 @@ def test_test_rows_know_their_lines(made):
 
 def test_train_file_of_the_task_becomes_the_gold_arm(tmp_path, made):
     made.task.write_text(made.task.read_text() + "train: {path: train.jsonl}\n")
-    made.labelled("train", 5)
+    made.labelled("train", 5, first=100)
     export.run(made.ready())
     assert made.arm("export.json", "gold")["rows"] == 10
+    assert made.json("export.json")["gold_left_out"] == {"dev": 0, "test": 0}
+
+
+def test_gold_rows_that_equal_a_dev_or_test_row_are_left_out_counted_and_said(made, capsys):
+    made.task.write_text(made.task.read_text() + "train: {path: train.jsonl}\n")
+    texts = [sentence("sport", 201).upper() + "  ", sentence("sport", 302), sentence("sport", 100), "A dull bank."]
+    labels = ["sport", "sport", "sport", "business"]
+    write_jsonl(made.path / "train.jsonl", [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)])
+    export.run(made.ready())
+    assert [doc.text for doc in docs(made, "controls/gold/train.spacy")] == texts[2:]
+    assert made.json("export.json")["gold_left_out"] == {"dev": 1, "test": 1}
+    assert "2 gold train rows equal a dev or test row and are left out (dev 1, test 1)." in capsys.readouterr().out
+
+
+def test_train_file_that_is_the_test_file_gives_no_gold_arm(made):
+    made.task.write_text(made.task.read_text() + "train: {path: test.jsonl}\n")
+    export.run(made.ready())
+    arm = made.arm("export.json", "gold")
+    assert (arm["rows"], arm["why"]) == (0, "not run: no rows: all 12 equal a dev or test row")
+
+
+def test_dev_rows_that_stand_in_test_are_counted_and_said(made, capsys):
+    made.task.write_text(made.task.read_text().replace("path: dev.jsonl", "path: test.jsonl"))
+    export.run(made.ready())
+    assert made.json("export.json")["dev"]["in_test"] == 12
+    assert "12 of 12 dev rows stand in test too" in capsys.readouterr().out
+
+
+def test_seed_only_has_the_seeds_that_plan_used(made):
+    first, second = sentence("sport", 0), sentence("business", 1)
+    made.plan_seeds([Seed.make(["sport"], {"text": first}), Seed.make(["business"], {"text": second})])
+    export.run(made.ready())
+    assert [doc.text for doc in docs(made, "controls/seed-only/train.spacy")] == [first, second]
+
+
+def test_plan_of_an_older_release_must_be_made_again(made):
+    ctx = made.ready()
+    made.folder.receipt_path("plan").unlink()
+    run_step(made.folder, "plan", after=(), settings={}, outputs=(), body=dict)
+    with pytest.raises(RunFolderError, match="seeds.jsonl.*Run the step 'plan' again"):
+        export.run(ctx)
 
 
 def test_control_without_rows_for_a_label_is_not_run_and_the_rest_is(made):

@@ -6,7 +6,7 @@ import pytest
 from walked_run import HOSTILE
 
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.errors import RunFolderError, StoreError
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import report
@@ -22,6 +22,13 @@ def numbers(context):
 
 def words(text):
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
+
+
+def vouch(context):
+    """Leave a new receipt of `curate` for its files as they are now."""
+    context.folder.receipt_path("curate").unlink()
+    outputs = ("accepted.jsonl", "rejected.jsonl", "funnel.json")
+    run_step(context.folder, "curate", after=("plan", "synthesize"), settings={}, outputs=outputs, body=dict)
 
 
 def add_students(context, *, main=(0.6, 0.7), seeds_only=(0.8, 0.8)):
@@ -42,7 +49,9 @@ def add_students(context, *, main=(0.6, 0.7), seeds_only=(0.8, 0.8)):
         {"gold": "cooking", "predicted": "sport", "count": 4, "rows": [5]},
     ]
     documents = {
-        "export.json": {"v": 1, "arms": arms},
+        "export.json": {
+            "v": 1, "arms": arms, "dev": {"rows": 8, "in_test": 0}, "test": {"rows": 8}, "gold_left_out": {"dev": 0, "test": 0},
+        },
         "student.json": {"v": 1, "arms": arms, "metric": "accuracy"},
         "evaluation.json": {
             "v": 1, "metric": "accuracy", "rows": 8, "why": "", "arms": arms, "copies": {"rows": 8, "equal": 2},
@@ -50,9 +59,11 @@ def add_students(context, *, main=(0.6, 0.7), seeds_only=(0.8, 0.8)):
             "baselines": {"majority": {"label": "sport", "score": 0.5}},
         },
     }  # fmt: skip
+    before = "curate"
     for step, (name, document) in zip(("export", "train", "evaluate"), documents.items(), strict=True):
         write_json(context.folder.file(name), document)
-        run_step(context.folder, step, after=(), settings={}, outputs=(name,), body=dict)
+        run_step(context.folder, step, after=(before,), settings={}, outputs=(name,), body=dict)
+        before = step
 
 
 def test_a_run_without_students_is_reported(walked):
@@ -80,6 +91,47 @@ def test_new_students_make_a_new_report(walked):
     add_students(walked)
     assert report.run(walked)
     assert "Students: not available" not in words(page(walked))
+
+
+def test_students_of_rows_that_are_no_more_are_left_out(walked):
+    add_students(walked)
+    report.run(walked)
+    assert numbers(walked)["arms"]
+    accepted = walked.folder.file("accepted.jsonl")
+    lines = accepted.read_text(encoding="utf-8").splitlines(keepends=True)
+    accepted.write_text("".join(lines[:-1]), encoding="utf-8")
+    vouch(walked)
+    assert report.run(walked)
+    found = numbers(walked)
+    assert (found["arms"], found["evaluation"], found["measures"]) == ([], None, None)
+    assert {"export", "train", "evaluate", "measure"}.isdisjoint(found["keys"])
+    assert "Students: not available" in words(page(walked))
+
+
+def test_a_file_of_another_release_names_the_step_to_run_again(walked):
+    add_students(walked)
+    path = walked.folder.file("export.json")
+    walked.folder.receipt_path("export").unlink()
+    write_json(path, {"v": 1, "arms": [], "dev": {"rows": 8}, "test": {"rows": 8}})
+    run_step(walked.folder, "export", after=("curate",), settings={}, outputs=("export.json",), body=dict)
+    with pytest.raises(RunFolderError, match=r"export.json has no 'in_test'.*Run the step 'export' again"):
+        report.run(walked)
+
+
+def test_the_store_is_closed_when_the_page_cannot_be_made(walked, monkeypatch):
+    closed = []
+
+    class Broken:
+        def get(self, ids):
+            raise StoreError("gone")
+
+        def close(self):
+            closed.append(True)
+
+    monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: Broken())
+    with pytest.raises(StoreError):
+        report.run(walked)
+    assert closed == [True]
 
 
 def test_a_student_that_does_not_beat_its_seeds_says_so_first(walked):
@@ -145,6 +197,7 @@ def test_rejected_rows_are_shown_by_reason(walked):
     rows = [row | {"id": f"{number:032x}", "status": "rejected", "events": [{"step": "curate", "status": "rejected", "reason": reason}]}
             for number, reason in enumerate(["near_copy"] * 9 + ["too_short"])]  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    vouch(walked)
     report.run(walked)
     text = words(page(walked))
     assert "near copy (5 shown)" in text and "too short (1 shown)" in text

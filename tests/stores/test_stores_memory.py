@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from spacy_synthesizrr.errors import ConfigError, StoreError
 from spacy_synthesizrr.stores.base import Filter, Query
 from spacy_synthesizrr.stores.memory import MemoryStore, make_memory_store
 from spacy_synthesizrr.stores.passages import Seen
+from spacy_synthesizrr.stores.publish import LOCK, locked
 
 TOPICS = ["ferry harbour storm", "choir concert song", "keeper penalty match", "loan bank interest"]
 
@@ -327,6 +329,40 @@ KILLED = """
 
     MemoryStore(Path(sys.argv[1])).index(rows(), Killed(4, 100, 50))
 """
+
+
+def test_a_reader_waits_while_a_writer_exchanges_the_folder(tmp_path, monkeypatch):
+    folder = built(tmp_path).notes.parent
+    away, gone, asked = folder.with_name("away"), threading.Event(), threading.Event()
+
+    def exchange():
+        with locked(folder.parent / LOCK):
+            folder.rename(away)
+            gone.set()
+            asked.wait(60)
+            away.rename(folder)
+
+    whole = MemoryStore._whole
+
+    def first_look(store):
+        found = whole(store)
+        asked.set()
+        return found
+
+    monkeypatch.setattr(MemoryStore, "_whole", first_look)
+    writer = threading.Thread(target=exchange)
+    writer.start()
+    gone.wait(60)
+    assert MemoryStore(folder).complete()
+    writer.join()
+
+
+def test_where_nobody_may_write_an_index_is_complete_or_not(tmp_path):
+    folder = built(tmp_path).notes.parent
+    (folder.parent / LOCK).unlink()
+    assert MemoryStore(folder).complete()
+    assert not MemoryStore(folder.parent / "other").complete()
+    assert not (folder.parent / LOCK).exists()
 
 
 @pytest.mark.parametrize("moment", ["reading", "embedding"])

@@ -15,7 +15,7 @@ from spacy_synthesizrr.students.config import StudentTask, count_steps, read_stu
 BOW = Path(__file__).parents[2] / "configs" / "student.bow.cfg"
 EXCLUSIVE = StudentTask(("a", "b"), True, "de")
 MULTI = StudentTask(("a", "b"), False, "en")
-TRAINING = {"max_epochs": 25, "max_steps": 0, "eval_frequency": 50, "batcher": {"size": 32}}
+TRAINING = {"max_epochs": 25, "max_steps": 0, "eval_frequency": 50, "batcher": {"@batchers": "spacy.batch_by_sequence.v1", "size": 32}}
 
 
 def test_shipped_config_is_complete_for_spacy():
@@ -81,14 +81,24 @@ def test_config_without_classifier_is_refused(tmp_path):
         ({"max_steps": 100}, 240, 101),
         ({"max_epochs": 0, "max_steps": 400}, 10, 401),
         ({"max_epochs": -1, "max_steps": 400}, 10, 401),
-        ({"max_steps": 400, "batcher": {"size": {"@schedules": "compounding.v1"}}}, 240, 401),
+        ({"max_epochs": 0, "max_steps": 400, "batcher": {"@batchers": "spacy.batch_by_words.v1", "size": 2000}}, 240, 401),
+        ({"max_steps": 410}, 10_000, 451),  # no update after the last evaluation is wasted
     ],
 )
 def test_steps_follow_passes_and_limit_and_end_with_an_evaluation(change, rows, steps):
     assert count_steps({**TRAINING, **change}, rows) == steps
 
 
-@pytest.mark.parametrize("change", [{"max_epochs": 0}, {"eval_frequency": 0}, {"batcher": {}}])
+@pytest.mark.parametrize("batcher", [
+    {"@batchers": "spacy.batch_by_words.v1", "size": 2000}, {"@batchers": "spacy.batch_by_padded.v1", "size": 2000},
+    {"@batchers": "spacy.batch_by_sequence.v1", "size": {"@schedules": "compounding.v1"}}, {},
+])  # fmt: skip
+def test_passes_can_be_counted_only_in_batches_of_so_many_rows(batcher):
+    with pytest.raises(ConfigError, match=r"max_epochs = 25 .*spacy.batch_by_sequence.v1 .*max_epochs = 0 and max_steps"):
+        count_steps({**TRAINING, "max_steps": 400, "batcher": batcher}, 240)
+
+
+@pytest.mark.parametrize("change", [{"max_epochs": 0}, {"eval_frequency": 0}])
 def test_config_without_limit_is_refused(change):
     with pytest.raises(ConfigError, match="must limit the steps"):
         count_steps({**TRAINING, **change}, 240)

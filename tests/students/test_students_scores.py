@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.students.scores import confusion, count_label, macro_f, main_score, majority, mean_per_label, per_label, spread
+from spacy_synthesizrr.students.scores import confusion, count_label, macro_f, main_score, majority, mean_per_label, per_label, said, spread
 
 LABELS = ("a", "b", "c")
 one_label = st.sampled_from(LABELS).map(lambda label: (label,))
@@ -57,7 +57,23 @@ def test_confusion_keeps_the_first_fifty_row_numbers_of_a_cell():
 
 
 def test_majority_is_what_a_constant_answer_gets():
-    assert majority([("b",), ("a",), ("b",), ("b",)], LABELS) == {"label": "b", "score": 0.75}
+    assert majority([("b",), ("a",), ("b",), ("b",)], LABELS, exclusive=True) == {"label": "b", "score": 0.75}
+
+
+def test_exclusive_majority_is_one_label_even_where_all_would_score_more():
+    assert majority([("a",), ("b",), ("c",)], LABELS, exclusive=True) == {"label": "a", "score": pytest.approx(1 / 3)}
+
+
+def test_rows_without_a_label_do_not_make_a_baseline_of_nothing():
+    assert majority([(), (), ("a",)], LABELS, exclusive=False) == {"label": "a", "score": 0.5}
+
+
+@given(st.lists(label_sets, min_size=1))
+def test_no_constant_answer_beats_the_multi_label_majority(gold):
+    sets = [tuple(label for number, label in enumerate(LABELS) if place >> number & 1) for place in range(1, 8)]
+    found = majority(gold, LABELS, exclusive=False)
+    assert found["score"] == pytest.approx(max(main_score(gold, [answer] * len(gold), LABELS) for answer in sets))
+    assert found["label"] != "(none)"
 
 
 def test_per_label_means_run_over_training_seeds():
@@ -75,3 +91,7 @@ def test_spread_of_one_seed_has_no_deviation():
 
 def test_spread_of_nothing_is_nothing():
     assert spread([]) is None
+
+
+def test_spread_is_said_in_percent():
+    assert [said(spread(scores)) for scores in ([0.8, 0.9], [0.5], [])] == ["85.0 ± 7.1", "50.0", "–"]

@@ -1,10 +1,12 @@
 """Answers become texts, or reasons why there is none."""
 
+from dataclasses import replace
+
 import pytest
 
 from spacy_synthesizrr.candidates import FAILED, GENERATED, REJECTED, Candidate, Seed
 from spacy_synthesizrr.prompts import FAILURES, Answer, Failure
-from spacy_synthesizrr.tasks.parse import apply_answer, is_refusal, parse_answer
+from spacy_synthesizrr.tasks.parse import apply_answer, parse_answer
 from spacy_synthesizrr.tasks.words import PromptWords
 
 WORDS = PromptWords("Summarise {verbalization}.", document_header="News Article:", answer_header="Summary:", refusal_marker="NO SUMMARY")
@@ -31,6 +33,26 @@ def test_a_plain_answer_is_taken_as_it_is():
         ('Summary: "It opened."', "It opened.", ["header", "unquoted"]),
         ("Sure! Here is the summary:\n\nIt opened.", "It opened.", ["preamble"]),
         ("Here's a short one about sport:\nIt opened.", "It opened.", ["preamble"]),
+        ("Sure! Here is your summary: It opened.", "It opened.", ["preamble"]),
+        ("Here is the summary: It opened.", "It opened.", ["preamble"]),
+        ("Certainly!\n\nIt opened.", "It opened.", ["preamble"]),
+        ("Sure, here's a summary about sport.\n\nIt opened.", "It opened.", ["preamble"]),
+        ("Based on the article, here is the summary:\nIt opened.", "It opened.", ["preamble"]),
+        ("**Here is the summary:**\n\nIt opened.", "It opened.", ["preamble"]),
+        ("Hier ist die Schlagzeile:\n\nSie öffnete.", "Sie öffnete.", ["preamble"]),
+        ("¡Claro! Aquí tienes el titular:\nAbrió.", "Abrió.", ["preamble"]),
+        ("Voici le titre :\n\nLe port ouvre.", "Le port ouvre.", ["preamble"]),
+        ("<think>Ships. So: harbour.</think>\n\nIt opened.", "It opened.", ["thought"]),
+        ("Ships. So: harbour.\n</think>\nSummary: It opened.", "It opened.", ["thought", "header"]),
+        ("```\nIt opened.\n```", "It opened.", ["fence"]),
+        ("```text\nIt opened.\nAll day.\n```\nAnything else?", "It opened.\nAll day.", ["fence"]),
+        ("Sure! Here it is:\n```\nIt opened.\n```", "It opened.", ["preamble", "fence"]),
+        ("It opened.\n\nNote: I kept it under 45 words.", "It opened.", ["note"]),
+        ("It opened.\n\n---\n*Note: The summary uses facts of the article.*", "It opened.", ["note"]),
+        ("It opened. (Word count: 2)", "It opened.", ["note"]),
+        ("It opened.\n\nLet me know if you want another version!", "It opened.", ["note"]),
+        ("Es öffnete.\n\nHinweis: Der Text hat 12 Wörter.", "Es öffnete.", ["note"]),
+        ("## Summary\nIt opened.", "It opened.", ["header"]),
     ],
 )
 def test_wrappings_come_off_and_are_recorded(raw, text, repaired):
@@ -39,7 +61,23 @@ def test_wrappings_come_off_and_are_recorded(raw, text, repaired):
 
 
 @pytest.mark.parametrize(
-    "text", ['"Yes" and "no" were said.', '"A" or "B"', "It's the teams' cup", "The summary: none", "Here is the harbour."]
+    "text",
+    [
+        '"Yes" and "no" were said.',
+        '"A" or "B"',
+        "It's the teams' cup",
+        "The summary: none",
+        "Here is the harbour.",
+        "Here is the deal: prices are up.",
+        "Sure, here's the thing: I loved it.",
+        "Here is the answer to rising rents: build more.",
+        "Fresh fish.\nNote: closed on Monday.",
+        "1. FC Lunde wins the cup",
+        "Okay is the new great.",
+        "Mind the <gap>.",
+        "Use ``` to fence code.",
+        "Sure-footed goats win again.",
+    ],
 )
 def test_what_only_looks_like_a_wrapping_stays(text):
     assert parsed(text).text == text
@@ -49,6 +87,65 @@ def test_a_run_on_answer_keeps_its_first_piece_and_counts_the_others():
     done = parsed("It opened.\n\nNews Article: Another day.\n\nSummary: It closed.\nSummary: It burnt.")
     assert done.text == "It opened."
     assert done.detail == {"repaired": ["run_on"], "dropped": 3}
+
+
+COPY = "News article:\nThe council met on Monday.\n\nIt agreed on a budget."
+DEMO = PromptWords("Write {verbalization}.", document_header="News article:", answer_header="Headline and lead:")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f"{COPY}\n\nHeadline and lead: Budget agreed.",
+        f"{COPY}\n\nWrite about politics. Length: short.\n\nHeadline and lead:\nBudget agreed.",
+        f"{COPY}\n\n**Headline and lead:** Budget agreed.",
+        "**News article**\nThe council met.\n\n## Headline and lead\nBudget agreed.",
+    ],
+)
+def test_an_echoed_document_is_never_the_row(raw):
+    done = parsed(raw, DEMO)
+    assert (done.text, done.detail) == ("Budget agreed.", {"repaired": ["echo"]})
+
+
+def test_an_echo_without_an_answer_fails_with_the_reason():
+    done = parsed(COPY, DEMO)
+    assert (done.text, done.status, done.reason) == ("", FAILED, "malformed")
+    assert "repeated the document" in done.detail["detail"] and done.detail["answer"] == COPY
+
+
+def test_an_echoed_carried_field_is_no_row_either():
+    words = replace(DEMO, carried={"premise": "Premise"}, answer_header="Statement:")
+    assert parsed("Premise: It rained.\nStatement: It was wet.", words).text == "It was wet."
+
+
+def test_talk_before_the_answer_header_is_dropped_where_documents_are_shown():
+    raw = "The article is about a budget, so I focus on that.\n\nHeadline and lead: Budget agreed."
+    assert (parsed(raw, DEMO).text, parsed(raw, DEMO).detail) == ("Budget agreed.", {"repaired": ["preamble"]})
+
+
+def test_without_documents_the_first_answer_is_taken():
+    words = replace(DEMO, mode="non-retricl")
+    done = parsed("It opened.\n\nHeadline and lead: It closed.", words)
+    assert (done.text, done.detail) == ("It opened.", {"repaired": ["run_on"], "dropped": 1})
+
+
+def test_the_same_header_for_both_is_the_answers():
+    assert parsed("Text: It opened.", PromptWords("{verbalization}", document_header="Text:", answer_header="Text:")).text == "It opened."
+
+
+@pytest.mark.parametrize(
+    "raw", ["1. It opened.\n2. It closed.", "**1.** It opened.\n\n**2.** It closed.", "Example 1: It opened.\nExample 2: It closed.",
+            "Here are three:\n\n1) It opened.\n2) It closed.\n3) It burnt."]
+)  # fmt: skip
+def test_a_list_of_texts_fails_with_the_reason(raw):
+    done = parsed(raw)
+    assert (done.text, done.status, done.reason) == ("", FAILED, "malformed")
+    assert "numbered list" in done.detail["detail"]
+
+
+def test_reasoning_that_does_not_end_fails_with_the_reason():
+    done = parsed("<think>The article says")
+    assert (done.status, done.reason, done.detail["detail"]) == (FAILED, "malformed", "the model's reasoning did not end")
 
 
 def test_a_header_inside_a_line_does_not_split():
@@ -83,39 +180,23 @@ def test_an_answer_that_the_content_filter_stopped_is_refused():
     assert parsed(Answer("It op", finish="content_filter")).reason == "refused"
 
 
-@pytest.mark.parametrize("raw", ["NO SUMMARY", "no summary.", "Summary: No Summary", "The article is no use: NO SUMMARY"])
-def test_the_marker_is_a_refusal_in_any_case(raw):
+@pytest.mark.parametrize(
+    "raw", ["NO SUMMARY", "no summary.", "Summary: No Summary", "The article is no use: NO SUMMARY", "I'm sorry, but I can't help."]
+)
+def test_a_refusal_keeps_the_answer_for_people(raw):
     done = parsed(raw)
     assert (done.text, done.status, done.reason, done.detail["answer"]) == ("", REJECTED, "refused", raw)
 
 
-def test_the_marker_counts_as_whole_words_only():
-    assert not is_refusal("In November it rained.", "no")
+def test_the_markers_words_in_a_text_are_no_refusal():
+    assert parsed("There was no summary of the talks.").status == GENERATED
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I cannot write this.", "I can't help with that request.", "I cannot.", "I'm sorry, but I can't do that.", "I’m sorry",
-        "I am sorry, I cannot summarize this article.", "As an AI language model, I …", "Sorry, I can't assist with that.",
-        "I apologize, but I cannot generate it.", "I'm unable to provide a summary.", "Unfortunately, I am unable to comply.",
-        '"I cannot fulfill this request."', "I'm sorry, as an AI I have no opinion",
-    ],
-)  # fmt: skip
-def test_what_a_model_says_of_its_own_work_is_a_refusal(text):
-    assert is_refusal(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "I cannot believe how good this film is.", "I'm sorry I bought this toaster.", "I can't recommend it enough.",
-        "Sorry state of affairs at the club.", "As an airline, it fails.", "The minister said: I cannot comply.",
-        "I can't get enough of it",
-    ],
-)  # fmt: skip
-def test_texts_that_begin_alike_are_no_refusals(text):
-    assert not is_refusal(text)
+def test_typical_refusals_follow_the_language_and_can_be_switched_off():
+    german = "Ich kann diese Anfrage leider nicht erfüllen."
+    assert parsed(german).status == GENERATED
+    assert parse_answer(german, WORDS, lang="de").reason == "refused"
+    assert parse_answer(german, replace(WORDS, typical_refusals=False), lang="de").status == GENERATED
 
 
 def candidate():

@@ -94,6 +94,25 @@ def test_a_template_of_ones_own_may_tell_the_label_itself():
     assert make_refine_task("a", instruction="Go.", template="{{ passage }} {{ verbalization }}").labels == ("a",)
 
 
+@pytest.mark.parametrize(
+    ("make", "template"),
+    [
+        (make_refine_task, "{{ passage }}\nSummary:"),
+        (make_fewgen_task, "Write something."),
+        (make_refine_task, "{{ passage }} {{ definition }}"),
+    ],
+)
+@pytest.mark.parametrize("labels", ["a,b", "a", None])
+def test_a_template_that_does_not_tell_the_label_is_refused(make, template, labels):
+    with pytest.raises(ConfigError, match=r"'a' and 'b' the same prompt, so the teacher is not told the label. Put {verbalization}"):
+        make(labels, template=template)
+
+
+def test_labels_with_the_same_words_are_refused_where_only_words_are_shown():
+    with pytest.raises(ConfigError, match="'x' and 'y' the same prompt"):
+        make_refine_task({"x": "about it", "y": "about it"})
+
+
 def test_an_unknown_variable_shows_when_the_pipeline_is_built():
     section = {"@llm_tasks": "synthesizrr.Refine.v1", "labels": "a,b", "template": "{{ passge }}"}
     with pytest.raises(ConfigError, match="synthesizrr.Refine.v1.*'passge'.*Did you mean 'passage'"):

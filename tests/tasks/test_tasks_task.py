@@ -218,3 +218,28 @@ def test_a_task_survives_pickling():
     task = pickle.loads(pickle.dumps(learned()))
     assert task.prompt_template == learned().prompt_template
     assert prompts_of(task, doc_with(plan())) == prompts_of(learned(), doc_with(plan()))
+
+
+def test_a_fixed_shot_serves_its_labels_in_any_order():
+    task = make_refine_task(LABELS, examples=[{"labels": ["firms", "sport"], "text": "club sold"}])
+    [prompt] = prompts_of(task, doc_with(plan(["sport", "firms"])))
+    assert "club sold" in prompt
+
+
+def test_a_field_from_the_passage_holds_what_the_teacher_saw():
+    passage = "It rained all day. " * 50
+    task = make_refine_task(LABELS, max_context=20)
+    doc = doc_with(plan(passage=passage, fields={"premise": passage, "other": "o"}, from_passage=["premise"]))
+    [prompt] = prompts_of(task, doc)
+    [row] = parse(task, doc, ["A"])
+    assert row["fields"] == {"premise": prompt.passage, "other": "o", "text": "A"}
+    assert prompt.passage.endswith("day.") and len(prompt.passage) < len(passage) / 2
+
+
+def test_refusals_are_known_in_the_language_of_the_pipeline():
+    doc = spacy.blank("de").make_doc("x")
+    doc._.synthesizrr_planned = [plan()]
+    assert [row["status"] for row in parse(make_refine_task(LABELS), doc, ["Ich kann dabei nicht helfen."])] == ["rejected"]
+    assert [row["status"] for row in parse(make_refine_task(LABELS, typical_refusals=False), doc, ["Ich kann dabei nicht helfen."])] == [
+        "generated"
+    ]
