@@ -297,7 +297,7 @@ def test_a_long_line_list_is_cut():
 
 
 @pytest.mark.parametrize(("threshold", "said"), [
-    (0.9, "or have a similarity to one above 0.90, never enter"), (0.9544, "above 0.95, never enter"), (None, "share 8 words in a row with one never enter"),
+    (0.9, "or have a similarity to one above 0.90, never enter"), (0.9544, "above 0.95, never enter"), (None, "share 8 words in a row with one never enter"),  # noqa: E501
 ])  # fmt: skip
 def test_the_leak_gate_says_what_it_looks_for(threshold, said):
     plan = {**NUMBERS["plan"], "leaks": {"threshold": threshold}}
