@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -151,16 +151,18 @@ def shortfalls(counts: Mapping[str, LabelCount]) -> Iterator[str]:
 
 def table(counts: Mapping[str, LabelCount]) -> list[str]:
     """RETURNS (List[str]): Lines for the terminal: label sets, rows, and the reasons that occur."""
+    from wasabi.tables import table as aligned
+
     reasons = [reason for reason in WORDS if any(count.turned_away.get(reason) for count in counts.values())]
-    rows = [["label", "seeds", "hits", "wanted", "planned", "reserve", "missing", *(WORDS[reason] for reason in reasons)]]
-    for key, n in counts.items():
-        cells = [n.seeds, n.hits, n.wanted, n.planned, n.reserve, n.missing, *(n.turned_away.get(reason, 0) for reason in reasons)]
-        rows.append([key, *map(str, cells)])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in rows
+    head = ["label", "seeds", "hits", "wanted", "planned", "reserve", "missing", *(WORDS[reason] for reason in reasons)]
+    rows = [
+        [key, n.seeds, n.hits, n.wanted, n.planned, n.reserve, n.missing, *(n.turned_away.get(reason, 0) for reason in reasons)]
+        for key, n in counts.items()
     ]
+    aligns: list[Literal["l", "r", "c"]] = ["l"]
+    aligns += ["r"] * (len(head) - 1)
+    text = aligned(rows, header=head, aligns=aligns, spacing=2, max_col=max(map(len, [*counts, *head])))
+    return [line.rstrip() for line in text.strip("\n").splitlines()]
 
 
 class ShotCounter:

@@ -187,7 +187,8 @@ def _why_not_synthesized(folder: RunFolder, name: str) -> str:
         if not told["run"]:
             return str(told["why"])
     if arm_file(name, "accepted.jsonl") not in folder.receipt("curate")["outputs"]:
-        return "not run: nothing was planned for this control"
+        not_planned: Mapping[str, str] = folder.receipt("plan")["counts"].get("not_planned", {})
+        return not_planned.get(name, "not run: nothing was planned for this control")
     return ""
 
 

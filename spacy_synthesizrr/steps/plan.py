@@ -125,6 +125,7 @@ def _write_plan(
     return {
         "mode": settings.mode,
         "arms": [MAIN, *(arm for arm, made in controls.items() if "why" not in made)],
+        "not_planned": {arm: made["why"] for arm, made in controls.items() if "why" in made},
         "planned": labels,
         "missing": {key: count.missing for key, count in counts.items()},
         "leaks": leaks["counts"],

@@ -207,7 +207,8 @@ def test_control_that_cannot_be_planned_is_explained(project, capsys):
     why = "not run: the field 'premise' comes from the passage, and FewGen has none"
     assert about(ctx)["controls"]["fewgen"] == {"rows": 0, "why": why}
     assert f"The control 'fewgen' is {why}." in capsys.readouterr().out
-    assert ctx.folder.receipt("plan")["counts"]["arms"] == ["main", "random"]
+    counts = ctx.folder.receipt("plan")["counts"]
+    assert (counts["arms"], counts["not_planned"]) == (["main", "random"], {"fewgen": why})
     assert not ctx.folder.file("controls/fewgen/planned.jsonl").exists()
 
 

@@ -138,6 +138,16 @@ def test_control_that_was_never_planned_says_so(made):
     assert made.arm("export.json", "random")["why"] == "not run: nothing was planned for this control"
 
 
+def test_control_that_could_not_be_planned_says_what_plan_said(made):
+    made.folder.file("controls/random/accepted.jsonl").unlink()
+    ctx = made.ready()
+    made.folder.receipt_path("plan").unlink()
+    counts = {"not_planned": {"random": "not run: there is no passage"}}
+    run_step(made.folder, "plan", after=(), settings={}, outputs=("seeds.jsonl",), body=lambda: counts)
+    export.run(ctx)
+    assert made.arm("export.json", "random")["why"] == "not run: there is no passage"
+
+
 def test_control_that_the_strategy_leaves_out_is_not_exported(made):
     (made.path / "strategy.cfg").write_text('[plan]\n\n[plan.controls]\narms = ["seed-only"]\n')
     export.run(made.ready())
