@@ -36,6 +36,11 @@ def user_errors(command: Callable[..., None]) -> Callable[..., None]:
         except SynthesizrrError as error:
             typer.secho(f"✘ {error}", err=True, fg=typer.colors.RED)
             raise typer.Exit(EXIT_CODE) from None
+        except OSError as error:  # a full disk, a folder that may not be written, a file that went away
+            where = f"{error.filename}: " if error.filename else ""
+            said = error.strerror or " ".join(str(error).split())
+            typer.secho(f"✘ {where}{said}. Nothing is lost: mend this and run the same command again.", err=True, fg=typer.colors.RED)
+            raise typer.Exit(EXIT_CODE) from None
 
     return wrapped
 

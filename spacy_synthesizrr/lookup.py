@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from spacy_synthesizrr.candidates import Candidate, Passage, Seed
+from spacy_synthesizrr.candidates import Candidate, Passage, Seed, Shot
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.stores.base import Store
 from spacy_synthesizrr.stores.passages import batched
@@ -58,19 +58,20 @@ class Lookup:
             "verbalizations": [self.task.labels[label].verbalization for label in candidate.labels],
             "fields": self._carried(candidate, passage),
             "from_passage": [spec.name for spec in self.task.carried if spec.origin == "passage"],
-            "shots": [
-                {"document": passages[shot.passage_id].text if shot.passage_id else "", "text": self._seed_text(shot.seed_id)}
-                for shot in candidate.shots
-            ],
+            "shots": [self._shot(shot, passages) for shot in candidate.shots],
         }
+
+    def _shot(self, shot: Shot, passages: Mapping[str, Passage]) -> dict[str, Any]:
+        """A shot with its carried fields: an answer beside another row's premise would teach the wrong label."""
+        document = passages[shot.passage_id].text if shot.passage_id else ""
+        seed = self.seed(shot.seed_id)
+        fields = {spec.name: document if spec.origin == "passage" else seed.fields.get(spec.name, "") for spec in self.task.carried}
+        return {"document": document, "text": seed.fields[self.task.generated.name], "fields": fields}
 
     def _carried(self, candidate: Candidate, passage: str) -> dict[str, str]:
         return {
             spec.name: passage if spec.origin == "passage" else self.seed(candidate.seed_id).fields[spec.name] for spec in self.task.carried
         }
-
-    def _seed_text(self, seed_id: str) -> str:
-        return self.seed(seed_id).fields[self.task.generated.name]
 
     def stream(self, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, dict[str, Any]]]:
         """Pair each candidate with what its prompt needs; the store is asked once per batch."""

@@ -246,3 +246,36 @@ def test_fewgen_with_a_teacher_that_only_copies_is_refused(project):
     done = project.run(command="synthesize", **options)
     assert done.returncode != 0
     assert "needs a teacher that writes without a passage" in done.stdout + done.stderr
+
+
+def test_a_dry_run_with_the_scripted_teacher_goes_the_whole_way(project):
+    ok(project.run(run="dry", teacher="scripted", **SMALL))
+    arms = {arm["name"]: arm for arm in project.json("dry", "evaluation.json")["arms"]}
+    assert arms["main"]["rows"] == arms["fewgen"]["rows"] == 24
+
+
+def test_every_shot_of_a_pair_task_stands_beside_its_own_premise(project):
+    use(project, "pair", "tasks/t")
+    options = {"task": "tasks/t", "run": "t", "strategy": "fewgen", "teacher": "scripted", **SMALL}
+    for step in ("prepare", "index", "plan"):
+        ok(project.run(command=step, **options))
+    shown = ok(project.command("spacy_synthesizrr", "preview", "--run", "t", "-n", "1"))
+    assert shown.count("Premise: ") == shown.count("Statement:")
+
+
+@pytest.mark.parametrize("line", ['@llm_models = "synthesizrr.Scripte.v1"', '@llm_models = "synthesizrr.Scripted.v1"\ntemplat = "x"'])
+def test_a_slip_in_the_teachers_config_is_one_line(project, line):
+    (project.path / "configs" / "teacher.mine.cfg").write_text(f"[teacher]\n{line}\n")
+    for step in ("prepare", "index", "plan"):
+        ok(project.run(command=step, teacher="mine", run="x", **SMALL))
+    done = project.run(command="synthesize", teacher="mine", run="x", **SMALL)
+    assert done.returncode != 0
+    assert "configs/teacher.mine.cfg: the teacher cannot be built" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_slip_in_the_plan_is_found_before_indexing(project):
+    path = project.path / "configs" / "strategy.synthesizrr.cfg"
+    path.write_text(path.read_text().replace("overgenerate", "overgenerat"))
+    done = project.run(command="prepare", **SMALL)
+    assert "Did you mean 'overgenerate'" in done.stdout + done.stderr

@@ -122,12 +122,19 @@ class ResponseStore:
         if self._connection is not None and self._pid == os.getpid():
             return self._connection
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
         try:
-            connection = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             with connection:
                 connection.execute(SCHEMA)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise RunFolderError(
+                f"{self.path} cannot be used now ({error}). Make room on the disk or mend the permissions, and run again; "
+                "no answer is lost."
+            ) from error
         except sqlite3.DatabaseError as error:
+            connection.close()
             raise RunFolderError(
                 f"{self.path} cannot be opened as a store of answers ({error}). "
                 "Move the file away; the answers in it will be asked for again."

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.configs import read_config, section
 from spacy_synthesizrr.context import CACHE, KINDS, RUNS, relative
 from spacy_synthesizrr.corpus import check_language
 from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
 from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
 from spacy_synthesizrr.jsonl import read_json, write_json
-from spacy_synthesizrr.receipts import RunFolder, forget_broken
+from spacy_synthesizrr.receipts import RunFolder, forget_broken, locked
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 LABELLED: tuple[Literal["dev", "test", "train"], ...] = ("dev", "test", "train")
@@ -65,6 +65,12 @@ def run(wanted: Choices) -> bool:
     task = read_task(Path(wanted.task))
     identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
     _guard(folder, identity)
+    with locked(folder):
+        return _settle(folder, task, wanted, identity)
+
+
+def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mapping[str, str]) -> bool:
+    """Write `inputs.json` while nobody works in the folder."""
     old = _old(folder)
     found: dict[str, Any] = {
         "v": 1,
@@ -78,6 +84,7 @@ def run(wanted: Choices) -> bool:
     }
     if found != old:
         _check_labelled_rows(task)
+        _check_settings(wanted)
     broken = forget_broken(folder) or _forget_lost_index(folder)
     write_json(folder.file("inputs.json"), found)
     _write_receipt(folder, found)
@@ -94,6 +101,18 @@ def _forget_lost_index(folder: RunFolder) -> bool:
         return False
     receipt.unlink()
     return True
+
+
+def _check_settings(wanted: Choices) -> None:
+    """Check the plan's settings and the GPU now: an error after the teacher was paid would be a dear one."""
+    from spacy_synthesizrr.sourcing.settings import PlanSettings
+
+    path = Path("configs") / f"strategy.{wanted.strategy}.cfg"
+    section(read_config(path), "plan", PlanSettings, path=path)
+    if wanted.gpu_id >= 0:
+        from spacy_synthesizrr.students.config import use_gpu
+
+        use_gpu(wanted.gpu_id)
 
 
 def _check_labelled_rows(task: TaskSpec) -> None:

@@ -188,7 +188,11 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
     if mode != FEWGEN:  # prompts cut passages where the plan measured them
         task["max_context"] = plan_settings(ctx).context.max_tokens
     task["typical_refusals"] = False  # the filter NotRefused decides, where configs/curate.cfg can switch it off
-    nlp.add_pipe("llm_synthesizrr", config={"task": task, "model": block})
+    try:
+        nlp.add_pipe("llm_synthesizrr", config={"task": task, "model": block})
+    except (ValueError, OSError) as error:  # unknown names and keys; a model that looks for its server when it is built
+        said = " ".join(str(error).split())
+        raise TeacherError(f"{ctx.config_path('teacher')}: the teacher cannot be built: {said[:600]}") from error
     if answers is not None:
         component: Any = nlp.get_pipe("llm_synthesizrr")
         component.model = Remembering(component.model, answers, identity(block, component.model))

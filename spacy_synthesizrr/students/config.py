@@ -93,7 +93,11 @@ def count_steps(training: Mapping[str, Any], rows: int, *, path: Path | str = ""
     rows (int): Rows of the main arm.
     RAISES (ConfigError): When the section does not limit the steps, or counts passes in batches of an unknown number of rows.
     """
-    epochs, most, every = (int(training.get(name) or 0) for name in ("max_epochs", "max_steps", "eval_frequency"))
+    numbers = {name: training.get(name) or 0 for name in ("max_epochs", "max_steps", "eval_frequency")}
+    for name, number in numbers.items():
+        if not isinstance(number, int):
+            raise ConfigError(f"{path}: [training] {name} must be a whole number (was: {number!r}).")
+    epochs, most, every = numbers.values()
     limits = [most] if most > 0 else []
     if epochs > 0:
         limits.append(epochs * math.ceil(rows / _batch_rows(training.get("batcher", {}), epochs, path)))

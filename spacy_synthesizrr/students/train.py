@@ -144,7 +144,7 @@ def train_student(job: Job, config: Config, *, has_dev: bool, gpu_id: int = -1) 
     try:
         nlp = init_nlp(_fit(config, job, work / "log.jsonl"), use_gpu=gpu_id)
         train(nlp, work, use_gpu=gpu_id, stdout=silence, stderr=silence)
-    except ConfigValidationError as error:
+    except (ConfigValidationError, ValueError) as error:
         raise ConfigError(f"spaCy refuses the student's config: {' '.join(str(error).split())}") from error
     finally:
         read_examples.cache_clear()

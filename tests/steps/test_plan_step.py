@@ -254,12 +254,10 @@ def test_label_without_any_row_stops_the_plan_and_leaves_no_file(project):
     assert not ctx.folder.file("planned.jsonl").exists()
 
 
-def test_unknown_key_in_the_strategy_is_named(project):
+def test_unknown_key_in_the_strategy_is_named_before_anything_is_done(project):
     Path("configs/strategy.small.cfg").write_text("[plan]\nshot = 3\n")
-    ctx = prepared()
-    index.run(ctx)
     with pytest.raises(ConfigError, match=r"strategy.small.cfg: \[plan\] unknown key 'shot'. Did you mean 'shots'"):
-        plan.run(ctx)
+        prepared()
 
 
 def test_paper_preset_says_that_another_embedder_is_not_the_papers_setting(project, capsys):
