@@ -74,7 +74,7 @@ class _Table:
             if column not in there:
                 one = len(there) == 1 and any(mark in next(iter(there)) for mark in ";\t")
                 hint = " Columns are separated by commas here, not by ';' or tabs." if one else ""
-                cure = f"{choices(column, there)}{hint} Name the column in the task file."
+                cure = f"{choices(column, there)}{hint} Name the column in the task file (for `seeds draw`: --text, --label)."
                 raise InputError(f"There is no column '{column}'.", path=self.path, line=line, cure=cure)
 
 

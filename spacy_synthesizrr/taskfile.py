@@ -55,7 +55,11 @@ class PromptSpec(_Spec):
     instruction: str = Field(min_length=1, description="What to do with the document; {verbalization} marks the label's place.")
     instruction_without_document: str = Field("", description="The same for prompts without a document (FewGen).")
     answer_header: str = "Answer:"
+    length_header: str = Field("Length:", description="What stands before the length hint.")
     length_hint: str = Field("", description="Such as 'one or two short sentences'.")
+    refusal_instruction: str = Field(
+        "If the text above cannot serve this, write only:", description="What stands before the refusal marker."
+    )
     refusal_marker: str = Field("", description="What the teacher writes when a document cannot serve the label.")
     max_words: int = Field(120, ge=3, description="Longest text that is accepted, in words.")
     min_words: int = Field(3, ge=1, description="Shortest text that is accepted, in words.")

@@ -279,3 +279,13 @@ def test_a_slip_in_the_plan_is_found_before_indexing(project):
     path.write_text(path.read_text().replace("overgenerate", "overgenerat"))
     done = project.run(command="prepare", **SMALL)
     assert "Did you mean 'overgenerate'" in done.stdout + done.stderr
+
+
+def test_a_german_prompt_is_german_throughout(project):
+    use(project, "de", "tasks/alltag")
+    options = {"run": "de", "task": "tasks/alltag", "lang": "de", **SMALL}
+    for step in ("prepare", "index", "plan"):
+        ok(project.run(command=step, **options))
+    shown = ok(project.command("spacy_synthesizrr", "preview", "--run", "de", "-n", "1"))
+    assert "Länge: ein oder zwei Sätze. Wenn der Artikel dafür nicht taugt, schreibe nur: PASST NICHT" in shown
+    assert "Length:" not in shown and "If the text" not in shown

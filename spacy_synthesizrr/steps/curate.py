@@ -17,7 +17,7 @@ from spacy_synthesizrr.curation.sets import Rows, read_set_filters, taken_away
 from spacy_synthesizrr.curation.verdicts import Verdict
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.funnel import Funnel
-from spacy_synthesizrr.jsonl import atomic, dumps, write_json
+from spacy_synthesizrr.jsonl import atomic, count_lines, dumps, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
@@ -70,7 +70,8 @@ def _arm(ctx: Context, name: str, folder: Path, away: Mapping[str, tuple[str, Ve
     where = ctx.folder.path / folder
     funnel = _start(ctx, name, where / "planned.jsonl")
     sort_rows(where, away, funnel, what=f"Curating ({name})")
-    write_json(where / "funnel.json", funnel.to_dict())
+    leaks = {"leaks": read_document(ctx.folder, "plan.json")["leaks"]["counts"]} if name == MAIN else {}
+    write_json(where / "funnel.json", funnel.to_dict() | leaks)
     _tell(name, funnel)
     return {"accepted": funnel.total.accepted, "asked": funnel.total.asked, "short": funnel.short}
 
@@ -101,7 +102,8 @@ def sort_rows(where: Path, away: Mapping[str, tuple[str, Verdict]], funnel: Funn
     away (Mapping): Filter and verdict for each row that the set filters take away; the others pass as they are.
     """
     with atomic(where / "accepted.jsonl") as kept, atomic(where / "rejected.jsonl") as rejected:
-        for candidate in progress(_judged(where, away), what):
+        total = count_lines(where / "turned_away.jsonl", where / SYNTHESIZED)
+        for candidate in progress(_judged(where, away), what, total=total):
             funnel.add(candidate)
             file = kept if candidate.status == ACCEPTED else rejected
             file.write(dumps(candidate.to_dict()) + "\n")

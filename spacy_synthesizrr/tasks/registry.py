@@ -35,6 +35,8 @@ def make_refine_task(
     answer_header: str | None = None,
     length_hint: str | None = None,
     refusal_marker: str | None = None,
+    length_header: str | None = None,
+    refusal_instruction: str | None = None,
     max_words: int | None = None,
     mode: Literal["zero-shot", "retricl", "non-retricl"] = "zero-shot",
     field: str | None = None,
@@ -54,6 +56,7 @@ def make_refine_task(
     document_header (str), answer_header (str): Lines that announce the passage and the answer.
     length_hint (str): Such as "one or two short sentences".
     refusal_marker (str): What the teacher writes when the passage cannot serve the label.
+    length_header (str), refusal_instruction (str): What stands before the two, in the language of the prompt.
     max_words (int): Longest answer in words, for teachers that work by rule.
     mode (str): "zero-shot" (no shots), "retricl" (shots of passage and text), "non-retricl" (shots of text only).
     field (str): Name of the written field.
@@ -68,7 +71,8 @@ def make_refine_task(
     """
     given = {
         "instruction": instruction, "document_header": document_header, "answer_header": answer_header, "length_hint": length_hint,
-        "refusal_marker": refusal_marker, "max_words": max_words, "field": field, "carried": carried,
+        "refusal_marker": refusal_marker, "length_header": length_header, "refusal_instruction": refusal_instruction,
+        "max_words": max_words, "field": field, "carried": carried,
         "mode": mode, "max_context": max_context, "chat_turns": chat_turns, "typical_refusals": typical_refusals,
     }  # fmt: skip
     return _make(REFINE, given, labels=labels, task=task, template=template, examples=examples)
@@ -82,6 +86,8 @@ def make_fewgen_task(
     answer_header: str | None = None,
     length_hint: str | None = None,
     refusal_marker: str | None = None,
+    length_header: str | None = None,
+    refusal_instruction: str | None = None,
     max_words: int | None = None,
     field: str | None = None,
     carried: Dict[str, str] | None = None,
@@ -97,6 +103,7 @@ def make_fewgen_task(
     """
     given = {
         "instruction": instruction, "answer_header": answer_header, "length_hint": length_hint, "refusal_marker": refusal_marker,
+        "length_header": length_header, "refusal_instruction": refusal_instruction,
         "max_words": max_words, "field": field, "carried": carried, "mode": "non-retricl", "chat_turns": chat_turns,
         "typical_refusals": typical_refusals,
     }  # fmt: skip

@@ -22,8 +22,8 @@ from spacy_synthesizrr.tasks.words import PLACEHOLDER, LabelWords, PromptWords, 
 
 TEMPLATES = Path(__file__).parent / "templates"
 VARIABLES = (
-    "answer_header", "definition", "document_header", "fields", "instruction", "labels", "length_hint", "max_words",
-    "passage", "refusal_marker", "shots", "verbalization",
+    "answer_header", "definition", "document_header", "fields", "instruction", "labels", "length_header", "length_hint", "max_words",
+    "passage", "refusal_instruction", "refusal_marker", "shots", "verbalization",
 )  # fmt: skip
 _DUMMY: dict[str, Any] = {
     **{name: name for name in VARIABLES},
@@ -137,8 +137,10 @@ def _values(words: PromptWords, names: Sequence[str], labels: Sequence[LabelWord
         "document_header": words.document_header,
         "instruction": words.instruction.replace(PLACEHOLDER, verbalization),
         "labels": list(names),
+        "length_header": words.length_header,
         "length_hint": words.length_hint.rstrip("."),
         "max_words": words.max_words,
+        "refusal_instruction": words.refusal_instruction,
         "refusal_marker": words.refusal_marker,
         "verbalization": verbalization,
     }

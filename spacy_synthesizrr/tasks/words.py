@@ -12,6 +12,8 @@ from spacy_synthesizrr.errors import ConfigError, choices
 Mode = Literal["zero-shot", "retricl", "non-retricl"]
 MODES = ("zero-shot", "retricl", "non-retricl")
 LABEL_KEYS = ("name", "verbalization", "definition")
+LENGTH_HEADER = "Length:"
+REFUSAL_INSTRUCTION = "If the text above cannot serve this, write only:"
 PLACEHOLDER = "{verbalization}"
 
 
@@ -35,6 +37,7 @@ class PromptWords:
     document_header (str), answer_header (str): Lines that announce the passage and the answer.
     length_hint (str): Such as "one or two short sentences".
     refusal_marker (str): What the teacher writes when a passage cannot serve the label.
+    length_header (str), refusal_instruction (str): What stands before the two, in the language of the prompt.
     max_words (int): Longest answer, in words; rule-based teachers trim to it.
     field (str): Name of the field that the teacher writes.
     carried (Mapping[str, str]): Header of each field that is shown but not written.
@@ -47,7 +50,9 @@ class PromptWords:
     instruction: str
     document_header: str = "Document:"
     answer_header: str = "Answer:"
+    length_header: str = LENGTH_HEADER
     length_hint: str = ""
+    refusal_instruction: str = REFUSAL_INSTRUCTION
     refusal_marker: str = ""
     max_words: int = 120
     field: str = "text"

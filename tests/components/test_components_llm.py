@@ -441,8 +441,8 @@ def test_the_component_pickles(tmp_path):
 def test_a_remembering_model_fits_the_types_that_spacy_llm_checks(tmp_path):
     from spacy_llm.ty import validate_type_consistency
 
-    model = Remembering(make_scripted(), ResponseStore(tmp_path / "a.sqlite"))
-    validate_type_consistency(pipeline().get_pipe("llm_synthesizrr").task, model)
+    with ResponseStore(tmp_path / "a.sqlite") as answers:
+        validate_type_consistency(pipeline().get_pipe("llm_synthesizrr").task, Remembering(make_scripted(), answers))
 
 
 def test_a_failure_is_logged_by_nobody_and_kept_on_the_doc(caplog):

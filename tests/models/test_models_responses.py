@@ -1,5 +1,6 @@
 """Answers survive, and are never asked for twice."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -169,7 +170,8 @@ def test_every_answer_that_was_handed_on_survives_a_kill(store):
     answers = list(Remembering(teacher, store)([f"prompt {i}"] for i in range(30)))
     assert len(answers) == 30
     assert [str(prompt) for prompt in teacher.history] == [f"prompt {i}" for i in range(25, 30)]
-    assert sqlite3.connect(store.path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with contextlib.closing(sqlite3.connect(store.path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 # ── Remembering ──────────────────────────────────────────────────────────────────────────────────────────────────────

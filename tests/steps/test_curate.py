@@ -55,7 +55,7 @@ def fill(ctx, rows, *, arm="", passage_ids=None):
 def finish(ctx, *arms):
     """Leave the receipts of `plan` and `synthesize` for the main arm and others."""
     about = {"wanted": ASKED, "turned_away": {"leak": 3, "rank": 5}}
-    write_json(ctx.folder.file("plan.json"), {"labels": {"entailment": about, "not_entailment": about}})
+    write_json(ctx.folder.file("plan.json"), {"leaks": {"counts": {}}, "labels": {"entailment": about, "not_entailment": about}})
     folders = ["", *(f"controls/{arm}/" for arm in arms)]
     plan = [f"{folder}planned.jsonl" for folder in folders]
     both = [f"{folder}{name}" for folder in folders for name in ("synthesized.jsonl", "turned_away.jsonl")]
@@ -193,3 +193,7 @@ def test_unknown_set_filter_is_a_config_error(ctx):
     finish(ctx)
     with pytest.raises(ConfigError, match=r"configs/curate.cfg: \[set_filters\].*test.Nothing.v1"):
         curate.run(ctx)
+
+
+def test_funnel_tells_the_leaks_that_the_plan_turned_away(demo):
+    assert set(demo.json("news_demo", "funnel.json")["leaks"]) >= {"seeds", "passages"}
