@@ -436,6 +436,7 @@ def test_the_component_pickles(tmp_path):
     component.model = Remembering(make_scripted(), ResponseStore(tmp_path / "a.sqlite"))
     copy = pickle.loads(pickle.dumps(component))
     assert texts(copy(plan(nlp, "cup"))) == ["about sport: cup 0"]
+    copy.model.store.close()
 
 
 def test_a_remembering_model_fits_the_types_that_spacy_llm_checks(tmp_path):
