@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from spacy_synthesizrr.errors import EXIT_CODE, SynthesizrrError
+from spacy_synthesizrr.jsonl import atomic
 from spacy_synthesizrr.progress import say
 
 HELP = "From a label set and a pile of unlabelled text to a small, fast spaCy classifier."
@@ -103,8 +104,11 @@ def preview(run: str = RUN, n: int = typer.Option(2, "-n", min=1, help="Prompts 
     from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps.preview import preview as text
 
-    for line in text(Context.open(run), per_label=n):
-        say(line)
+    context = Context.open(run)
+    with atomic(context.folder.file("preview.txt")) as file:
+        for line in text(context, per_label=n):
+            file.write(line + "\n")
+            say(line)
 
 
 @app.command()
@@ -124,7 +128,11 @@ def calibrate(run: str = RUN) -> None:
     from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps.plan import calibrate as text
 
-    say(text(Context.open(run)))
+    context = Context.open(run)
+    drawn = text(context)
+    with atomic(context.folder.file("calibrate.txt")) as file:
+        file.write(drawn + "\n")
+    say(drawn)
 
 
 @app.command()

@@ -24,6 +24,8 @@ from pydantic import Field, model_validator
 from spacy_synthesizrr.candidates import Passage, passage_id
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.errors import ConfigError, InputError, choices
+from spacy_synthesizrr.lines import count_lines
+from spacy_synthesizrr.progress import progress, quiet
 from spacy_synthesizrr.tables import BadRow, read_table, text_fault
 from spacy_synthesizrr.taskfile import CorpusSpec, TaskSpec
 
@@ -261,7 +263,10 @@ def _read_documents(task: TaskSpec, on_bad: Callable[[BadRow], None]) -> Iterato
     spec = task.corpus
     named = (spec.id, spec.source, spec.title, *spec.meta)
     optional = [column for column in dict.fromkeys(named) if column and column != spec.text]
-    for line, row in read_table(task.path.parent / spec.path, columns=[spec.text], optional=optional, on_bad=on_bad):
+    path = task.path.parent / spec.path
+    total = None if quiet() or path.suffix == ".parquet" else count_lines(path)
+    rows = read_table(path, columns=[spec.text], optional=optional, on_bad=on_bad)
+    for line, row in progress(rows, "Reading the corpus", total=total, unit="documents"):
         fault = text_fault(row[spec.text], spec.text)
         if fault:
             on_bad(BadRow(line, *fault))

@@ -29,6 +29,7 @@ def test_preview_shows_a_prompt_of_every_label_and_the_tokens_of_every_arm(run, 
     out = run(demo.path, "preview", "-n", 1)
     assert out.count("Headline and lead:") == 4
     assert all(f"{label} · candidate" in out for label in ("politics", "business", "sport", "science"))
+    assert demo.file("news_demo", "preview.txt").read_text() == out
     assert all(f"{arm}: 200 prompts if every row is accepted" in out for arm in ("main", "random", "fewgen"))
 
 

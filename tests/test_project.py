@@ -289,3 +289,31 @@ def test_a_german_prompt_is_german_throughout(project):
     shown = ok(project.command("spacy_synthesizrr", "preview", "--run", "de", "-n", "1"))
     assert "Länge: ein oder zwei Sätze. Wenn der Artikel dafür nicht taugt, schreibe nur: PASST NICHT" in shown
     assert "Length:" not in shown and "If the text" not in shown
+
+
+def test_every_command_has_help_deps_and_outputs():
+    import srsly
+
+    commands = srsly.read_yaml(ROOT / "project.yml")["commands"]
+    assert all(command["help"] and command["deps"] and command["outputs_no_cache"] for command in commands)
+
+
+def test_reading_a_corpus_shows_how_long_it_will_take(project):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ok(project.run(command="prepare", run="x", **SMALL))
+    main, other = pty.openpty()
+    fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
+    done = subprocess.run(
+        [sys.executable, "-m", "spacy_synthesizrr", "index", "--run", "x"], cwd=project.path, env=env, stdout=subprocess.PIPE, stderr=other,
+        check=True,
+    )  # fmt: skip
+    os.close(other)
+    shown = os.read(main, 1_000_000).decode()
+    os.close(main)
+    assert done.returncode == 0
+    assert "Reading the corpus: 100%" in shown and "274/274" in shown

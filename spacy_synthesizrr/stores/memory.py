@@ -20,7 +20,6 @@ from spacy_synthesizrr.candidates import Hit, Passage, digest
 from spacy_synthesizrr.embedders.base import Embedder, load_embedder, unit_rows
 from spacy_synthesizrr.errors import ConfigError, StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import read_json, write_json
-from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.base import Filter, IndexCounts, Mode, Query, describe
 from spacy_synthesizrr.stores.exact import nearest
 from spacy_synthesizrr.stores.passages import FILES, PassageFile, PassageWriter, batched, require_rows
@@ -92,7 +91,7 @@ class MemoryStore:
         self._refuse_foreign_folder()
         with workspace(self._folder) as work:
             with PassageWriter(work) as writer:
-                for batch in batched(progress(passages, "Reading the corpus", unit="passages")):
+                for batch in batched(passages):
                     writer.add(batch)
                 writer.finish()
             if not writer.count:
