@@ -15,7 +15,6 @@ from spacy_synthesizrr.fingerprints import Cache, known_fingerprint, read_cache
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
-Names = tuple[str, ...]
 CACHE = "fingerprints.json"
 RUNS = Path("runs")
 KINDS = ("strategy", "store", "teacher", "student")

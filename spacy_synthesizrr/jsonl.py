@@ -103,16 +103,6 @@ def read_jsonl(path: Path, make: Callable[[dict[str, Any]], Row]) -> Iterator[Ro
             yield parse_row(line, make, path=path, number=number)
 
 
-def count_lines(*paths: Path) -> int:
-    """RETURNS (int): Lines of some files, read in blocks; what a progress bar needs to know how long it will take."""
-    total = 0
-    for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total += block.count(b"\n")
-    return total
-
-
 def parse_row(line: str | bytes, make: Callable[[dict[str, Any]], Row], *, path: Path, number: int) -> Row:
     """Turn one line into a row; see `read_jsonl`."""
     try:

@@ -57,13 +57,14 @@ def read_lines(path: Path, *, limit: int) -> Iterator[tuple[int, bytes | LongLin
             yield number, line
 
 
-def count_lines(path: Path) -> int | None:
-    """RETURNS (int | None): Lines of a file, for a progress bar; None where they cannot be counted and the reader will say why."""
+def count_lines(*paths: Path) -> int | None:
+    """RETURNS (int | None): Lines of some files, for a progress bar; None where they cannot be counted and the reader will say why."""
     total = 0
     try:
-        with _open(path) as file:
-            while block := file.read(1 << 20):
-                total += block.count(b"\n")
+        for path in paths:
+            with _open(path) as file:
+                while block := file.read(1 << 20):
+                    total += block.count(b"\n")
     except (InputError, OSError, EOFError, zlib.error):
         return None
     return total

@@ -230,9 +230,7 @@ def _first_problem(error: ValidationError, path: Path, data: Any) -> TaskFileErr
     problems = error.errors(include_url=False)
     problem = min(problems, key=lambda item: (_Lines(data).of(item["loc"]) or 0, item["type"] != "extra_forbidden"))
     where = ".".join(str(part) for part in problem["loc"]) or "the file"
-    message = {"missing": "is missing", "extra_forbidden": "is an unknown key"}.get(
-        problem["type"], problem["msg"].removeprefix("Value error, ")
-    )
+    message = SHORT.get(problem["type"], problem["msg"].removeprefix("Value error, "))
     value = problem["input"]
     shown = f" (was: {value!r})" if isinstance(value, (str, int, float, bool)) and problem["type"] != "extra_forbidden" else ""
     cure = ""

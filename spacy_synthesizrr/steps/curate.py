@@ -17,15 +17,17 @@ from spacy_synthesizrr.curation.sets import Rows, read_set_filters, taken_away
 from spacy_synthesizrr.curation.verdicts import Verdict
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.funnel import Funnel
-from spacy_synthesizrr.jsonl import atomic, count_lines, dumps, write_json
+from spacy_synthesizrr.jsonl import atomic, dumps, write_json
+from spacy_synthesizrr.lines import count_lines
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.students.arms import MAIN
+from spacy_synthesizrr.synthesis import FILES
 
 STEP = "curate"
 OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "funnel.json")
-SYNTHESIZED = "synthesized.jsonl"
+_, KEPT, AWAY = FILES  # what the row filters of `synthesize` let through and turned away
 NO_LACK = ("rank", "surplus")  # hits that the plan did not need
 
 
@@ -50,7 +52,7 @@ def synthesized_arms(folder: RunFolder) -> dict[str, Path]:
 
     RETURNS (Dict[str, Path]): "main" and the controls; folders relative to the run folder.
     """
-    folders = [Path(name).parent for name in folder.receipt("synthesize")["outputs"] if Path(name).name == SYNTHESIZED]
+    folders = [Path(name).parent for name in folder.receipt("synthesize")["outputs"] if Path(name).name == KEPT]
     return {folder.name or MAIN: folder for folder in sorted(folders)}
 
 
@@ -61,8 +63,7 @@ def _body(ctx: Context, arms: Mapping[str, Path]) -> dict[str, Any]:
     lookup = _lookup(ctx)
     with contextlib.closing(lookup.store):
         return {
-            name: _arm(ctx, name, folder, taken_away(ctx.folder.path / folder / SYNTHESIZED, filters, lookup))
-            for name, folder in arms.items()
+            name: _arm(ctx, name, folder, taken_away(ctx.folder.path / folder / KEPT, filters, lookup)) for name, folder in arms.items()
         }
 
 
@@ -102,7 +103,7 @@ def sort_rows(where: Path, away: Mapping[str, tuple[str, Verdict]], funnel: Funn
     away (Mapping): Filter and verdict for each row that the set filters take away; the others pass as they are.
     """
     with atomic(where / "accepted.jsonl") as kept, atomic(where / "rejected.jsonl") as rejected:
-        total = count_lines(where / "turned_away.jsonl", where / SYNTHESIZED)
+        total = count_lines(where / AWAY, where / KEPT)
         for candidate in progress(_judged(where, away), what, total=total):
             funnel.add(candidate)
             file = kept if candidate.status == ACCEPTED else rejected
@@ -110,8 +111,8 @@ def sort_rows(where: Path, away: Mapping[str, tuple[str, Verdict]], funnel: Funn
 
 
 def _judged(where: Path, away: Mapping[str, tuple[str, Verdict]]) -> Iterator[Candidate]:
-    yield from Rows(where / "turned_away.jsonl")
-    for candidate in Rows(where / SYNTHESIZED):
+    yield from Rows(where / AWAY)
+    for candidate in Rows(where / KEPT):
         if candidate.id in away:
             name, verdict = away[candidate.id]
             score = {} if verdict.score is None else {"score": verdict.score}

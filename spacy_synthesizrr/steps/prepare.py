@@ -64,7 +64,6 @@ def run(wanted: Choices) -> bool:
     check_language(wanted.lang)
     task = read_task(Path(wanted.task))
     identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
-    _guard(folder, identity)
     with locked(folder):
         return _settle(folder, task, wanted, identity)
 
@@ -72,6 +71,7 @@ def run(wanted: Choices) -> bool:
 def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mapping[str, str]) -> bool:
     """Write `inputs.json` while nobody works in the folder."""
     old = _old(folder)
+    _guard(folder, old, identity)
     found: dict[str, Any] = {
         "v": 1,
         "run": wanted.run,
@@ -139,11 +139,13 @@ def _old(folder: RunFolder) -> dict[str, Any] | None:
         return None
 
 
-def _guard(folder: RunFolder, identity: Mapping[str, str]) -> None:
-    old = (_old(folder) or {}).get("identity")
-    if old is None or old == identity:
+def _guard(folder: RunFolder, old: Mapping[str, Any] | None, identity: Mapping[str, str]) -> None:
+    """Refuse a run folder that holds the results of something else."""
+    before = (old or {}).get("identity")
+    if before is None or before == identity:
         return
-    differences = "; ".join(f"{name} is '{identity[name]}', was '{old.get(name)}'" for name in identity if old.get(name) != identity[name])
+    changed = [name for name in identity if before.get(name) != identity[name]]
+    differences = "; ".join(f"{name} is '{identity[name]}', was '{before.get(name)}'" for name in changed)
     raise RunFolderError(
         f"The run '{folder.path.name}' belongs to something else: {differences}. "
         f"Give this combination a name of its own with --vars.run NAME, or remove the folder {folder.path}."
