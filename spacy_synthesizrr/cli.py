@@ -6,16 +6,14 @@ every call.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from spacy_synthesizrr.errors import EXIT_CODE, SynthesizrrError
+from spacy_synthesizrr.cli_errors import user_errors
+from spacy_synthesizrr.cli_responses import app as responses_app
 from spacy_synthesizrr.jsonl import atomic
 from spacy_synthesizrr.progress import say
 
@@ -23,27 +21,9 @@ HELP = "From a label set and a pile of unlabelled text to a small, fast spaCy cl
 app = typer.Typer(name="synthesizrr", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 seeds_app = typer.Typer(name="seeds", help="Work with labelled rows.", no_args_is_help=True)
 app.add_typer(seeds_app)
+app.add_typer(responses_app)
 
 RUN = typer.Option("news_demo", "--run", help="Name of the run: its results are in runs/NAME.")
-
-
-def user_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors that a user can cure into one line on stderr and exit code 2."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except SynthesizrrError as error:
-            typer.secho(f"✘ {error}", err=True, fg=typer.colors.RED)
-            raise typer.Exit(EXIT_CODE) from None
-        except OSError as error:  # a full disk, a folder that may not be written, a file that went away
-            where = f"{error.filename}: " if error.filename else ""
-            said = error.strerror or " ".join(str(error).split())
-            typer.secho(f"✘ {where}{said}. Nothing is lost: mend this and run the same command again.", err=True, fg=typer.colors.RED)
-            raise typer.Exit(EXIT_CODE) from None
-
-    return wrapped
 
 
 @app.command()
@@ -109,6 +89,18 @@ def preview(run: str = RUN, n: int = typer.Option(2, "-n", min=1, help="Prompts 
         for line in text(context, per_label=n):
             file.write(line + "\n")
             say(line)
+
+
+@app.command("plan-cost")
+@user_errors
+def plan_cost(run: str = RUN) -> None:
+    """Say what the run will take before the first call: calls, tokens and money, low / likely / high."""
+    from spacy_synthesizrr.context import Context
+    from spacy_synthesizrr.steps.plan_cost import plan_cost as estimate
+    from spacy_synthesizrr.steps.plan_cost import table
+
+    for line in table(estimate(Context.open(run))):
+        say(line)
 
 
 @app.command()

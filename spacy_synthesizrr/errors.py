@@ -8,11 +8,12 @@
     ├── StoreError        an index that is missing or was built by another embedder
     ├── PlanError         nothing can be planned from this corpus, these seeds and these windows
     ├── TeacherError      the teacher cannot answer any prompt (one bad prompt is a Failure, not an error)
+    ├── BudgetReached     a cap on requests, tokens or money was reached; what was paid is kept (exit code 3)
     ├── StudentError      the student cannot be trained or evaluated on these rows
     └── MissingExtraError an optional package that is not installed
 
 Each text says what failed, the value, the valid choices where there are any, and what to do. The command line prints
-it on one line without a traceback and exits with code 2.
+it on one line without a traceback and exits with the error's code: 2, where nothing else stands above.
 """
 
 from __future__ import annotations
@@ -24,10 +25,16 @@ from pathlib import Path
 from types import ModuleType
 
 EXIT_CODE = 2
+BUDGET_EXIT_CODE = 3
 
 
 class SynthesizrrError(Exception):
-    """Base of all errors that a user can cause and cure."""
+    """Base of all errors that a user can cause and cure.
+
+    exit_code (int): With which the command line ends.
+    """
+
+    exit_code = EXIT_CODE
 
 
 class ConfigError(SynthesizrrError):
@@ -48,6 +55,12 @@ class PlanError(SynthesizrrError):
 
 class TeacherError(SynthesizrrError):
     """The teacher fails for every prompt."""
+
+
+class BudgetReached(SynthesizrrError):
+    """A cap was reached. Not a fault: with a higher cap the work goes on where it stopped."""
+
+    exit_code = BUDGET_EXIT_CODE
 
 
 class StudentError(SynthesizrrError):

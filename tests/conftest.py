@@ -17,6 +17,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from spacy_synthesizrr.context import Context
 
+pytest_plugins = ["asking"]
+
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")

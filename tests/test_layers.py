@@ -11,7 +11,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress words sentences extensions __init__",
-    "jsonl configs lines fingerprints",
+    "cli_errors jsonl configs lines fingerprints",
     "receipts tables taskfile",
     "context corpus embedders models documents",
     "stores",
@@ -21,7 +21,7 @@ LAYERS = (
     "draws tasks students",
     "components synthesis report trace",
     "steps",
-    "scaffold",
+    "scaffold cli_responses",
     "cli",
     "spacy_cli __main__",
 )

@@ -1,10 +1,13 @@
 """Each of these bugs has cost users of other projects rows, money or trust. The name of a test says which one."""
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import spacy
+from asking import ask_once, chat, kinds, texts
+from faults import BUSY, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
@@ -171,3 +174,97 @@ def test_a_passage_cannot_write_the_template():
     doc._.synthesizrr_planned = [planned(spacy.blank("en"), 1, hostile)._.synthesizrr_planned[0]]
     [([prompt], _)] = task.generate_prompts([doc])
     assert hostile in prompt
+
+
+# ── with requests over HTTP ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_bad_request_keeps_the_other_127_over_http(nlp, store, quick):
+    with FaultServer(lambda number, body: TRUNCATED if "seven" in prompt_of(body) else OK) as server, chat(server, store) as model:
+        use(nlp, model)
+        done = list(nlp.pipe(planned(nlp, number, "seven" if number == 7 else f"fine {number}") for number in range(128)))
+    assert statuses(done) == ["failed" if number == 7 else "generated" for number in range(128)]
+
+
+def test_same_passage_k_draws_gives_k_calls_over_http(nlp, store):
+    with FaultServer() as server, chat(server, store) as model:
+        use(nlp, model)
+        [doc] = list(nlp.pipe([planned(nlp, 1, draws=5)]))
+    assert (len(server.asked), len({row["request"] for row in doc._.synthesizrr}), len(store)) == (5, 5, 5)
+
+
+def test_added_row_pays_only_itself_over_http(store):
+    with FaultServer() as server:
+        ask_once(server, store, texts(10))
+        ask_once(server, store, [*texts(5), "new", *texts(5, 5)])
+    assert server.prompts[10:] == ["new"]
+
+
+def test_system_prompt_and_base_url_are_in_key(store):
+    with FaultServer() as server:
+        ask_once(server, store, ["a"])
+        ask_once(server, store, ["a"], system="be brief")
+        ask_once(server, store, ["a"], endpoint_identity="https://elsewhere/v1")
+    assert len(server.asked) == 3
+
+
+def test_failures_are_re_asked_on_resume_over_http(store, quick):
+    with FaultServer(lambda number, body: Fault(finish="length") if number < 3 else OK) as server:
+        first = ask_once(server, store, texts(9), requests={"max_in_flight": 1})
+        second = ask_once(server, store, texts(9), requests={"max_in_flight": 1})
+    assert (kinds(first), kinds(second), len(server.asked)) == ({"truncated": 3, "answer": 6}, {"answer": 9}, 12)
+
+
+def test_resume_runs_at_full_concurrency(store):
+    with FaultServer() as server:
+        ask_once(server, store, texts(30))
+    with FaultServer(seconds=0.05) as server:
+        ask_once(server, store, texts(90), requests={"max_in_flight": 16})
+    assert (server.peak, len(server.asked)) == (16, 60)
+
+
+def test_no_permit_leak_when_most_requests_fail(store, quick):
+    with FaultServer(lambda number, body: OK if number % 4 == 0 else BUSY) as server:
+        with chat(server, store, requests={"max_in_flight": 4, "max_retries": 100}) as model:
+            answers = [answer for [answer] in model([text] for text in texts(60))]
+            assert (kinds(answers), model.status()["in_flight"]) == ({"answer": 60}, 0)
+
+
+def test_limiter_recovers_from_floor(store, quick):
+    settings = {"max_in_flight": 6, "max_retries": 200}
+    with FaultServer(lambda number, body: BUSY if number < 250 else OK) as server, chat(server, store, requests=settings) as model:
+        limits = [model.status()["limit"] for _ in model([text] for text in texts(300))]
+    assert limits[0] <= 3
+    assert limits[-1] == 6
+
+
+def test_slow_server_without_429_lowers_concurrency(store):
+    with FaultServer(seconds=0.02, capacity=2) as server, chat(server, store, requests={"max_in_flight": 32}) as model:
+        limits = [model.status()["limit"] for _ in model([text] for text in texts(200))]
+    assert (len(limits), sum(server.paid.values())) == (200, 200)
+    assert 2 <= min(limits) < 32
+
+
+def test_cap_stops_before_exceeding_and_resumes(store):
+    with FaultServer() as server:
+        first = ask_once(server, store, texts(20), budget={"max_requests": 8})
+        again = ask_once(server, store, texts(20), budget={"max_requests": 8})
+        more = ask_once(server, store, texts(20), budget={"max_requests": 20})
+    assert [kinds(answers)["answer"] for answers in (first, again, more)] == [8, 8, 20]
+    assert len(server.asked) == 20
+
+
+def test_custom_endpoint_never_contacts_vendor_host(store, monkeypatch):
+    asked = []
+    connect = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *args, **kwargs: asked.append(host) or connect(host, *args, **kwargs))
+    monkeypatch.setenv("OPENAI_API_KEY", "not a real one")
+    with FaultServer() as server:
+        assert ask_once(server, store, ["a"], api_key_env="OPENAI_API_KEY") == ["answer to a"]
+    assert set(asked) <= {"127.0.0.1", "localhost"}
+
+
+def test_an_answer_cut_at_its_limit_is_truncated_whatever_the_server_says(store):
+    with FaultServer(always(Fault(finish="stop", tokens=(10, 20)))) as server:
+        [answer] = ask_once(server, store, ["a"], parameters={"max_tokens": 20})
+    assert (answer, answer.kind, len(store)) == ("", "truncated", 0)

@@ -11,6 +11,7 @@ they were paid for, and the same request would be answered alike. Failures are n
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -24,6 +25,7 @@ from typing import Any, Deque, Dict, Iterable, List, NamedTuple
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.models.streaming import streams
+from spacy_synthesizrr.models.wal import make_private, use_wal
 from spacy_synthesizrr.prompts import NO_ANSWER, Answer, Failure, Prompt
 
 WAIT = 60.0  # seconds to wait for another process that writes
@@ -103,6 +105,15 @@ class ResponseStore:
             raise RunFolderError(f"{self.path} lost the answer that was just written. Does another program change the file?")
         return kept
 
+    @contextlib.contextmanager
+    def transaction(self, *, flush: bool = True) -> Iterator[sqlite3.Connection]:
+        """Write several things at once: all or none. See `put` for `flush`."""
+        with self._lock:
+            connection = self._open()
+            connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+            with connection:
+                yield connection
+
     def close(self) -> None:
         """Close the file; it opens again when needed."""
         with self._lock:
@@ -122,9 +133,10 @@ class ResponseStore:
         if self._connection is not None and self._pid == os.getpid():
             return self._connection
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.path)
         connection = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_wal(connection, wait=WAIT)
             with connection:
                 connection.execute(SCHEMA)
         except sqlite3.OperationalError as error:

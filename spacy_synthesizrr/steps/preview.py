@@ -37,7 +37,7 @@ def preview(ctx: Context, *, per_label: int) -> Iterator[str]:
 
 def _show(ctx: Context, arm: Arm, lookup: Lookup, per_label: int) -> Iterator[str]:
     shown: dict[str, int] = {}
-    for candidate, prompt in _prompts(ctx, arm, lookup):
+    for candidate, prompt in prompts(ctx, arm, lookup):
         if shown.get(candidate.key, 0) >= per_label:
             if len(shown) == len(ctx.task.labels) and all(count >= per_label for count in shown.values()):
                 break
@@ -52,7 +52,7 @@ def _estimate(ctx: Context, arm: Arm, lookup: Lookup) -> str:
     for candidate in read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict):
         total += 1
         firm += not candidate.reserve
-    for number, (_, prompt) in enumerate(_prompts(ctx, arm, lookup)):
+    for number, (_, prompt) in enumerate(prompts(ctx, arm, lookup)):
         sizes.append(count_tokens(prompt))
         if number + 1 >= SAMPLE:
             break
@@ -65,11 +65,12 @@ def _estimate(ctx: Context, arm: Arm, lookup: Lookup) -> str:
     )
 
 
-def _prompts(ctx: Context, arm: Arm, lookup: Lookup) -> Iterator[tuple[Candidate, Prompt]]:
+def prompts(ctx: Context, arm: Arm, lookup: Lookup) -> Iterator[tuple[Candidate, Prompt]]:
+    """Render the prompts of an arm, in plan order."""
     nlp = pipeline(ctx, arm.mode)
     component: Any = nlp.get_pipe("llm_synthesizrr")
     task = component._task
     planned = read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict)
-    for prompts, shards in task.generate_prompts(docs(planned, nlp=nlp, lookup=lookup)):
-        for prompt, doc in zip(prompts, shards, strict=True):
+    for rendered, shards in task.generate_prompts(docs(planned, nlp=nlp, lookup=lookup)):
+        for prompt, doc in zip(rendered, shards, strict=True):
             yield Candidate.from_dict(doc._.synthesizrr_planned[0]["candidate"]), prompt

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from spacy_synthesizrr.candidates import ACCEPTED, Candidate, digest
+from spacy_synthesizrr.candidates import ACCEPTED, FAILED, Candidate, digest
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.refusals import LANGUAGES, knows
-from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.errors import BudgetReached, TeacherError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.progress import progress_bar, say
+from spacy_synthesizrr.progress import progress_bar, say, status_line
 from spacy_synthesizrr.receipts import run_step, versions
 from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from tqdm import tqdm
 
     from spacy_synthesizrr.curation.verdicts import RowFilter
     from spacy_synthesizrr.models.responses import ResponseStore
@@ -103,6 +104,7 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> 
 
         def watch(candidate: Candidate) -> None:
             bar.update(candidate.status == ACCEPTED)
+            watch_money(bar, nlp, candidate)
 
         outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, accept=accept, per_label=per_label, watch=watch)
     if arm.name != MAIN:
@@ -178,7 +180,7 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
     """
     import spacy
 
-    from spacy_synthesizrr.models.responses import Remembering
+    from spacy_synthesizrr.models.memory import remember
     from spacy_synthesizrr.steps.plan import plan_settings
     from spacy_synthesizrr.tasks.registry import task_config
 
@@ -195,7 +197,8 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
         raise TeacherError(f"{ctx.config_path('teacher')}: the teacher cannot be built: {said[:600]}") from error
     if answers is not None:
         component: Any = nlp.get_pipe("llm_synthesizrr")
-        component.model = Remembering(component.model, answers, identity(block, component.model))
+        model = component.model
+        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.folder.path.name)
     return nlp
 
 
@@ -208,6 +211,25 @@ def identity(block: Mapping[str, Any], model: object) -> str:
     """
     rule = versions()["spacy-synthesizrr"] if getattr(model, "by_rule", False) else ""
     return digest("teacher", json.dumps(block, sort_keys=True), str(getattr(model, "identity", "")), rule)
+
+
+def watch_money(bar: tqdm[Any], nlp: Language, candidate: Candidate) -> None:
+    """Show what the teacher does and spends, and stop at its cap.
+
+    RAISES (BudgetReached): When a candidate was not asked for because of the budget. What is in flight finishes first.
+    """
+    component: Any = nlp.get_pipe("llm_synthesizrr")
+    model = component.model
+    if hasattr(model, "status"):
+        bar.set_postfix_str(status_line(model.status()), refresh=False)
+    if candidate.status == FAILED and candidate.events[-1].reason == "budget":
+        cap = model.status()["reached"] if hasattr(model, "status") else ""
+        if hasattr(model, "close"):
+            model.close()
+        raise BudgetReached(
+            f"The budget is used up: {cap}. All answers until now are kept. Raise the cap in [teacher.budget] and run again: "
+            "the work goes on where it stopped. What was spent: synthesizrr responses ledger"
+        )
 
 
 def teacher_copies(nlp: Language) -> bool:

@@ -343,3 +343,38 @@ def test_memory_stays_flat_when_everything_is_known(store):
 
     peak(50)
     assert peak(4000) < 1.2 * peak(400) + 20_000
+
+
+def test_many_threads_may_make_one_file_at_once(tmp_path):
+    def put(number):
+        with ResponseStore(path) as opened:
+            opened.put(f"r{number}", "a")
+
+    for round_ in range(20):
+        path = tmp_path / f"{round_}.sqlite"
+        threads = [threading.Thread(target=put, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        with ResponseStore(path) as opened:
+            assert len(opened) == 4
+
+
+def test_a_transaction_is_whole_or_not_at_all(store):
+    store.put("a", "1")
+    with pytest.raises(ValueError), store.transaction() as connection:
+        connection.execute("DELETE FROM answers")
+        raise ValueError
+    assert store.get("a") == "1"
+
+
+def test_a_new_file_is_for_its_owner_only_and_an_old_one_stays_as_it_is(tmp_path):
+    for name in ("new", "old"):
+        path = tmp_path / name
+        if name == "old":
+            path.touch(0o644)
+            path.chmod(0o644)
+        with ResponseStore(path) as opened:
+            opened.put("a", "1")
+            assert path.stat().st_mode & 0o777 == (0o600 if name == "new" else 0o644)

@@ -1,0 +1,134 @@
+"""`synthesizrr responses`: look into a response store, hand answers on, throw old ones away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from spacy_synthesizrr.cli_errors import user_errors
+from spacy_synthesizrr.errors import InputError
+from spacy_synthesizrr.progress import say
+
+if TYPE_CHECKING:
+    from spacy_synthesizrr.models.responses import ResponseStore
+
+app = typer.Typer(name="responses", help="Look into the answers that are kept.", no_args_is_help=True)
+DAY = 86_400.0
+SHOWN = 60  # characters of an answer in a list
+RUN = typer.Option("news_demo", "--run", help="The run whose answers are meant.")
+FILE = typer.Option(None, "--file", help="A response store by its path, instead of the run's.")
+
+
+def open_responses(run: str, file: Path | None) -> ResponseStore:
+    """The store of a run: the one that its teacher's config names, else the run's own.
+
+    RAISES (InputError): When there is none.
+    """
+    from spacy_synthesizrr.models.responses import ResponseStore
+
+    path = file or _path(run)
+    if not path.is_file():
+        raise InputError("There is no response store.", path=path, cure="Answers appear there with `synthesizrr synthesize`.")
+    return ResponseStore(path)
+
+
+def _path(run: str) -> Path:
+    from spacy_synthesizrr.context import Context
+    from spacy_synthesizrr.steps.synthesize import ANSWERS
+
+    ctx = Context.open(run)
+    named = (ctx.config("teacher").get("teacher") or {}).get("responses")
+    return Path(named) if named else ctx.folder.file(ANSWERS)
+
+
+@app.command("ls")
+@user_errors
+def ls(
+    run: str = RUN,
+    file: Path | None = FILE,
+    n: int = typer.Option(20, "-n", min=1, help="Answers to list."),
+) -> None:
+    """List answers: request, when, model, tokens, the beginning of the text."""
+    from spacy_synthesizrr.models.ledger import kept
+
+    with open_responses(run, file) as store:
+        for row in kept(store, limit=n):
+            text = " ".join(row["text"].split())[:SHOWN]
+            say(f"{row['request'][:12]}  {_when(row['at'])}  {row['model'] or '-'}  {_tokens(row)}  {text}")
+        say(f"{len(store)} answers in {store.path}")
+
+
+@app.command("show")
+@user_errors
+def show(request: str = typer.Argument(..., help="A request hash, or its first digits."), run: str = RUN, file: Path | None = FILE) -> None:
+    """Show one answer whole, with all that is known of it."""
+    from spacy_synthesizrr.models.ledger import kept
+
+    with open_responses(run, file) as store:
+        found = list(kept(store, begins=request, limit=2))
+        if len(found) != 1:
+            problem = "more than one answer begins" if found else "no answer begins"
+            raise InputError(f"{problem} with '{request}'.", path=store.path, cure="List them with: synthesizrr responses ls")
+        for key, value in found[0].items():
+            if key != "text" and value is not None:
+                say(f"{key}: {_when(value) if key == 'at' else value}")
+        say(f"\n{found[0]['text']}")
+
+
+@app.command("export")
+@user_errors
+def export(out: Path = typer.Argument(..., help="A .jsonl file."), run: str = RUN, file: Path | None = FILE) -> None:  # noqa: B008
+    """Write all answers as JSONL."""
+    from spacy_synthesizrr.jsonl import write_jsonl
+    from spacy_synthesizrr.models.ledger import kept
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for row in kept(store):
+            yield {"v": 1, **row}
+
+    with open_responses(run, file) as store:
+        say(f"{write_jsonl(out, rows())} answers in {out}")
+
+
+@app.command("prune")
+@user_errors
+def prune(
+    run: str = RUN,
+    file: Path | None = FILE,
+    days: float | None = typer.Option(None, min=0, help="Remove answers that are older."),
+    model: str | None = typer.Option(None, help="Remove answers of endpoints or models whose name holds this."),
+    yes: bool = typer.Option(False, "--yes", help="Really remove them: they would have to be paid again."),
+) -> None:
+    """Remove answers by age or model; without --yes, only count them. The ledger keeps what was spent."""
+    from spacy_synthesizrr.models import ledger
+
+    if days is None and model is None:
+        raise InputError("Nothing is chosen.", cure="Give --days or --model, or remove the file to remove everything.")
+    with open_responses(run, file) as store:
+        chosen = {"before": None if days is None else time.time() - days * DAY, "identity": model}
+        count = ledger.prune(store, remove=yes, **chosen)  # type: ignore[arg-type]
+        say(f"{count} answers removed" if yes else f"{count} answers would be removed; do it with --yes")
+
+
+@app.command("ledger")
+@user_errors
+def show_ledger(run: str = RUN, file: Path | None = FILE) -> None:
+    """Show what was spent, per run, model and label."""
+    from spacy_synthesizrr.models.ledger import accounts
+
+    with open_responses(run, file) as store:
+        for row in accounts(store):
+            spent = f"{row['requests']} requests, {row['prompt_tokens']} prompt tokens, {row['answer_tokens']} answer tokens"
+            say(f"{row['scope'] or '-'} · {row['account']} · {row['label'] or '-'}: {spent}")
+
+
+def _when(at: float | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "-"
+
+
+def _tokens(row: dict[str, Any]) -> str:
+    return "/".join("?" if row[name] is None else str(row[name]) for name in ("prompt_tokens", "answer_tokens"))

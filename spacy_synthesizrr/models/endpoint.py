@@ -1,0 +1,182 @@
+"""Where a chat server is and how it is spoken to: addresses and headers, checked; secrets named, never held."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Dict, Tuple
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from spacy_synthesizrr.errors import ConfigError, TeacherError
+
+NAME = "synthesizrr.ChatCompletions.v1"
+PATH = "/chat/completions"
+HIDDEN = "***"
+_ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SECRET = re.compile(r"authoriz|api[-_]?key|secret|password|passwd|credential|cookie|(?:^|[-_])(?:auth|token|sig)$", re.IGNORECASE)
+_KEY = re.compile(r"(?:^|[-_])key$", re.IGNORECASE)  # a secret in a header or an address; in a body, "prompt_cache_key" is none
+_LITERAL = re.compile(r"^(?:bearer|basic|token)\s+\S|^(?:sk|gsk|hf|xai|pk|ghp)[-_][\w-]{8,}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address of a server that speaks the chat completions protocol.
+
+    url (str): The whole address that requests go to.
+    identity (str): What tells it from others in request hashes: scheme, host, path and query, not the port.
+    headers (Mapping[str, str]): Sent as they are; none of them is a secret.
+    headers_env (Mapping[str, str]): Header → name of the environment variable that holds its value.
+    api_key_env (str | None): Name of the variable whose value is sent as `Authorization: Bearer …`.
+    """
+
+    url: str
+    identity: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    headers_env: Mapping[str, str] = field(default_factory=dict)
+    api_key_env: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """RETURNS (bool): Whether the server is on this machine, where answers cost no money."""
+        host = urlsplit(self.url).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def secrets(self) -> Dict[str, str]:
+        """Read the secret headers from the environment, now.
+
+        RAISES (TeacherError): When a variable is not set; names the variable.
+        """
+        found = {header: _variable(name) for header, name in self.headers_env.items()}
+        if self.api_key_env is not None:
+            found["Authorization"] = f"Bearer {_variable(self.api_key_env)}"
+        return found
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise TeacherError(f"{NAME}: the environment variable {name} is not set. Set it in the shell, such as: export {name}=…")
+    if not value.isascii() or not value.isprintable():
+        raise TeacherError(
+            f"{NAME}: the value of {name} holds characters that no header may have. Set it again, without quotes or newlines."
+        )
+    return value
+
+
+def scrub(text: str, secrets: Mapping[str, str]) -> str:
+    """Take secrets out of what a server said: some servers repeat the key that they refuse.
+
+    secrets (Mapping[str, str]): What `Endpoint.secrets` read.
+    """
+    for value in secrets.values():
+        for part in {value, value.removeprefix("Bearer ")}:
+            text = text.replace(part, HIDDEN)
+    return text
+
+
+def make_endpoint(
+    base_url: str,
+    *,
+    api_key_env: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    headers_env: Mapping[str, str] | None = None,
+    identity: str | None = None,
+) -> Endpoint:
+    """Check an address and its headers.
+
+    base_url (str): Such as "http://127.0.0.1:11434/v1"; "/chat/completions" is added where it is missing.
+    identity (str): Takes the place of scheme, host, path and query in request hashes.
+    RETURNS (Endpoint): The checked endpoint.
+    RAISES (ConfigError): For an address that is none, and for every secret that was given instead of named.
+    """
+    url, where = _address(base_url)
+    for name in (api_key_env, *(headers_env or {}).values()):
+        if name is not None and not _ENV_NAME.fullmatch(name):
+            raise ConfigError(
+                f"{NAME}: api_key_env and headers_env hold names of environment variables, in capitals, not the secrets themselves "
+                '(the value is not shown here, it may be one). Example: api_key_env = "OPENAI_API_KEY"'
+            )
+    for header, value in (headers or {}).items():
+        if is_secret(header) or _LITERAL.search(value):
+            raise ConfigError(
+                f"{NAME}: the header '{header}' looks like a secret, and configs are written to disk in clear. "
+                f'Put it into an environment variable and name that: headers_env = {{"{header}": "MY_VARIABLE"}}'
+            )
+    _check_headers({**(headers or {}), **(headers_env or {})})
+    return Endpoint(url, identity or where, dict(headers or {}), dict(headers_env or {}), api_key_env)
+
+
+def is_secret(name: str) -> bool:
+    """RETURNS (bool): Whether a header or a query parameter has the name of a secret."""
+    return bool(_SECRET.search(name) or _KEY.search(name))
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name) or "\n" in value or "\r" in value:
+            raise ConfigError(f"{NAME}: '{name[:40]}' cannot be sent as a header: names are letters, digits and dashes, values one line.")
+
+
+def _address(base_url: str) -> Tuple[str, str]:
+    example = 'Example: base_url = "http://127.0.0.1:11434/v1"'
+    try:
+        parts = urlsplit(base_url.strip())
+        port = parts.port
+    except ValueError:
+        raise ConfigError(f"{NAME}: base_url cannot be read as an address. {example}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(
+            f"{NAME}: base_url holds a user name or a password, and configs are written to disk in clear. Take it out of the address and "
+            'name an environment variable: headers_env = {"Authorization": "MY_VARIABLE"}'
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{NAME}: base_url must begin with http:// or https:// and name a host (was: '{base_url}'). {example}")
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if is_secret(name) or _LITERAL.search(value):
+            raise ConfigError(
+                f"{NAME}: base_url carries the secret '{name}', and configs are written to disk in clear. "
+                'Send it as a header instead: headers_env = {"api-key": "MY_VARIABLE"}'
+            )
+    path = parts.path.rstrip("/")
+    path = path if path.endswith(PATH) else path + PATH
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    place = host if port is None else f"{host}:{port}"
+    return tuple(urlunsplit((parts.scheme, at, path, parts.query, "")) for at in (place, host))  # type: ignore[return-value]
+
+
+def check_no_secrets(values: Mapping[str, Any], where: str) -> None:
+    """Refuse keys and values that look like secrets in what is sent with every request.
+
+    where (str): The setting, for the error.
+    RAISES (ConfigError): Names the key, never the value.
+    """
+    for name, value in _flat(values):
+        if _SECRET.search(name) or (isinstance(value, str) and _LITERAL.search(value)):
+            raise ConfigError(
+                f"{NAME}: {where} holds '{name}', which looks like a secret. Name an environment variable in headers_env instead."
+            )
+    try:
+        json.dumps(dict(values), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{NAME}: {where} cannot be written as JSON: {error}.") from None
+
+
+def _flat(values: Any, name: str = "") -> Iterator[Tuple[str, Any]]:
+    """All keys with their values, nested ones too; what stands in a list counts under the list's key."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            yield str(key), value
+            yield from _flat(value, str(key))
+    elif isinstance(values, (list, tuple)):
+        for value in values:
+            yield name, value
+            yield from _flat(value, name)
