@@ -17,7 +17,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from spacy_synthesizrr.context import Context
 
-pytest_plugins = ["asking"]
+pytest_plugins = ["services.fixtures", "asking"]
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("here", deadline=None)

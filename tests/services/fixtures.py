@@ -1,0 +1,44 @@
+"""The pytest plugin: one session-scoped fixture per server. Registered in tests/conftest.py, so every test may ask for one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import NoReturn, TypeVar
+
+import pytest
+
+from services.ollama import Ollama, running_ollama
+from services.processes import ServiceError
+
+Running = TypeVar("Running")
+
+
+@pytest.fixture(scope="session")
+def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
+    """A real LLM behind an OpenAI-compatible API."""
+    yield from serve(running_ollama(tmp_path_factory.mktemp("ollama")))
+
+
+def serve(service: AbstractContextManager[Running]) -> Iterator[Running]:
+    """Yield what a service is once it runs, and stop it afterwards.
+
+    service (ContextManager): Raises ServiceError when it cannot be started.
+    """
+    with ExitStack() as stack:
+        reason = ""
+        try:
+            running = stack.enter_context(service)
+        except ServiceError as error:
+            reason = str(error)
+        if reason:  # outside of the handler: a report shows the reason, not how it was handled
+            refuse(reason)
+        yield running
+
+
+def refuse(reason: str) -> NoReturn:
+    """Fail in CI, where every server must run; elsewhere skip, with the reason."""
+    if os.environ.get("CI", "").lower() in ("", "0", "false"):
+        pytest.skip(reason)
+    pytest.fail(reason, pytrace=False)
