@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.models.responses import ResponseStore
 
 app = typer.Typer(name="responses", help="Look into the answers that are kept.", no_args_is_help=True)
+SUMS = ("requests", "prompt_tokens", "answer_tokens", "cost", "unpriced")
 DAY = 86_400.0
 SHOWN = 60  # characters of an answer in a list
 RUN = typer.Option("news_demo", "--run", help="The run whose answers are meant.")
@@ -117,13 +119,25 @@ def prune(
 @app.command("ledger")
 @user_errors
 def show_ledger(run: str = RUN, file: Path | None = FILE) -> None:
-    """Show what was spent, per run, model and label."""
+    """Show what was spent, per run, model, stage, round and label."""
     from spacy_synthesizrr.models.ledger import accounts
 
     with open_responses(run, file) as store:
-        for row in accounts(store):
-            spent = f"{row['requests']} requests, {row['prompt_tokens']} prompt tokens, {row['answer_tokens']} answer tokens"
-            say(f"{row['scope'] or '-'} · {row['account']} · {row['label'] or '-'}: {spent}")
+        found = accounts(store)
+    for (scope, account), rows in groupby(found, key=lambda row: (row["scope"], row["account"])):
+        say(f"{scope or '-'} · {account}")
+        group = list(rows)
+        for row in group:
+            say(_spent(f"{row['stage'] or '-'} · round {row['round']} · {row['label'] or '-'}", [row]))
+        say(_spent("all", group))
+
+
+def _spent(about: str, rows: list[dict[str, Any]]) -> str:
+    sums = {name: sum(row[name] for row in rows) for name in SUMS}
+    money = f"{sums['cost']:.4f} spent" if sums["unpriced"] < sums["requests"] else ""
+    unknown = f"price of {sums['unpriced']:,} requests unknown" if sums["unpriced"] else ""
+    tokens = f"{sums['prompt_tokens']:,} prompt tokens, {sums['answer_tokens']:,} answer tokens"
+    return f"  {about}: {sums['requests']:,} requests, {tokens}, {', '.join(part for part in (money, unknown) if part)}"
 
 
 def _when(at: float | None) -> str:

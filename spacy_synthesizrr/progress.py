@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -41,12 +41,3 @@ def progress_bar(what: str, *, total: int, unit: str = "rows") -> tqdm[Any]:
     from tqdm import tqdm
 
     return tqdm(desc=what, total=total, unit=f" {unit}", disable=quiet(), dynamic_ncols=True, mininterval=0.2)
-
-
-def status_line(status: Mapping[str, Any]) -> str:
-    """What a teacher does and spends, in short.
-
-    status (Mapping): in_flight, limit, requests, tokens, cost (None where the price is unknown).
-    """
-    cost = "price unknown" if status["cost"] is None else f"{status['cost']:.4f} spent"
-    return f"{status['in_flight']}/{status['limit']} in flight, {status['requests']} requests, {status['tokens']} tokens, {cost}"

@@ -34,17 +34,22 @@ class Prompt(_Text):
     messages (Sequence[Mapping]): The same as chat messages, `{"role", "content"}`.
     draw (int): Tells the k-th draw of one prompt from the first; part of every cache key.
     id (str): The id of the candidate that asks.
+    key (str): The candidate's label set as the task file names it, for accounts; shapes no answer.
     label (str): Verbalized label, for teachers that work by rule.
     passage (str): The passage in the prompt, empty when there is none.
     fields (Mapping[str, Any]): What else a rule-based teacher may need (length hint, refusal marker, mode).
+    schema (Mapping[str, Any] | None): JSON schema that the answer should follow, where the server can hold the model to it.
+        The prompt must ask for that JSON in words too, and the parser must bear its absence.
     """
 
     messages: Sequence[Mapping[str, str]]
     draw: int
     id: str
+    key: str
     label: str
     passage: str
     fields: Mapping[str, Any]
+    schema: Mapping[str, Any] | None
 
     def __new__(
         cls,
@@ -53,13 +58,16 @@ class Prompt(_Text):
         messages: Sequence[Mapping[str, str]] = (),
         draw: int = 0,
         id: str = "",
+        key: str = "",
         label: str = "",
         passage: str = "",
         fields: Mapping[str, Any] | None = None,
+        schema: Mapping[str, Any] | None = None,
     ) -> Prompt:
         made = str.__new__(cls, text)
         made.messages = tuple(messages) or ({"role": "user", "content": text},)
-        made.draw, made.id, made.label, made.passage, made.fields = draw, id, label, passage, dict(fields or {})
+        made.draw, made.id, made.key, made.label, made.passage = draw, id, key, label, passage
+        made.fields, made.schema = dict(fields or {}), None if schema is None else dict(schema)
         return made
 
 

@@ -61,6 +61,7 @@ class Budget:
     price (Price): For `max_cost`.
     max_cost (float | None), max_tokens (int | None), max_requests (int | None): Caps; None means none.
     answer_limit (int | None): Most tokens that one answer may have.
+    spent (Spent): By the run, in this and earlier processes. new (Spent): Here and now.
     """
 
     price: Price = Price()
@@ -69,6 +70,7 @@ class Budget:
     max_requests: int | None = None
     answer_limit: int | None = None
     spent: Spent = field(default_factory=Spent)
+    new: Spent = field(default_factory=Spent)
     reserved: Spent = field(default_factory=Spent)
     reached: str = ""
     _ratio: float = FIRST_GUESS
@@ -103,6 +105,16 @@ class Budget:
         """Put what a request did cost in the place of its reservation."""
         self.reserved.add(wanted, -1)
         self.spent.add(used)
+        self.new.add(used)
+
+    def starting(self, spent: Spent) -> Budget:
+        """RETURNS (Budget): The same caps, with what a run has spent before."""
+        return Budget(self.price, self.max_cost, self.max_tokens, self.max_requests, self.answer_limit, spent)
+
+    def sums(self, spent: Spent) -> Dict[str, Any]:
+        """RETURNS (dict): requests, tokens, cost (None where the price is not known)."""
+        cost = self.price.cost(spent.prompt_tokens, spent.answer_tokens)
+        return {"requests": spent.requests, "tokens": spent.prompt_tokens + spent.answer_tokens, "cost": cost}
 
     def learn(self, size: int, prompt_tokens: int | None) -> None:
         """Correct the guess of tokens per byte from what a server counted: never under the most that was seen."""

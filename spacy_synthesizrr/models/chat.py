@@ -18,31 +18,25 @@ import os
 import random
 import tempfile
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterable
 
-from spacy_synthesizrr.errors import ConfigError, TeacherError, choices
+from spacy_synthesizrr.errors import ConfigError, TeacherError
 from spacy_synthesizrr.models import ledger
 from spacy_synthesizrr.models.admission import Admission
-from spacy_synthesizrr.models.budget import Budget, make_budget
+from spacy_synthesizrr.models.budget import Budget, Price, make_budget
 from spacy_synthesizrr.models.commits import Commits
 from spacy_synthesizrr.models.endpoint import NAME, Endpoint, check_no_secrets, make_endpoint, scrub
 from spacy_synthesizrr.models.http import HttpClient
 from spacy_synthesizrr.models.pace import Pace
+from spacy_synthesizrr.models.prices import priced
 from spacy_synthesizrr.models.requests import Requests
 from spacy_synthesizrr.models.responses import ResponseStore, request_hash
 from spacy_synthesizrr.models.scheduler import Scheduler
+from spacy_synthesizrr.models.settings import read_settings
 from spacy_synthesizrr.models.wire import LIMIT_KEYS, request_body
 
-SETTINGS: Dict[str, Any] = {
-    "max_in_flight": 64,
-    "read_ahead": 64,
-    "requests_per_minute": None,
-    "tokens_per_minute": None,
-    "connect_timeout": 10.0,
-    "read_timeout": 300.0,
-    "max_retries": 8,
-}
 OURS = ("model", "messages", "stream", "n")  # keys of the body that cannot be set by hand
 GRACE = 5.0  # seconds for requests in flight when Python ends
 
@@ -77,7 +71,7 @@ class ChatCompletions:
         self.system, self.parameters, self.extra_body = system, parameters, extra_body
         self.settings, self._budget, self._responses = settings, budget, responses
         self._store: ResponseStore | None = None
-        self._scope = ""
+        self._purpose = ledger.Purpose()
         self._made_in = os.getpid()
         self._scheduler: Scheduler | None = None
         self._finalizer: Any = None
@@ -105,18 +99,23 @@ class ChatCompletions:
         return json.dumps({**about, "parameters": self.parameters, "extra_body": self.extra_body}, sort_keys=True, ensure_ascii=False)
 
     @property
+    def price(self) -> Price:
+        """RETURNS (Price): Per million tokens, as far as it is known."""
+        return self._budget.price
+
+    @property
     def account(self) -> str:
         """RETURNS (str): Whom the money goes to, in the ledger."""
         return f"{self.model_name} at {self.endpoint.identity}"
 
-    def remember(self, store: ResponseStore, *, scope: str = "") -> None:
+    def remember(self, store: ResponseStore, *, scope: str = "", stage: str = "", round: int = 0) -> None:
         """Use a response store, unless the config names one.
 
         store (ResponseStore): Where answers go.
-        scope (str): The run on whose account requests are counted.
+        scope (str), stage (str), round (int): On whose account requests are counted, see `ledger.Purpose`. Caps hold per scope.
         """
         self.close()
-        self._store, self._scope = store, scope
+        self._store, self._purpose = store, ledger.Purpose(scope, stage=stage, round=round)
 
     def __call__(self, prompts: Iterable[Iterable[Any]]) -> Iterable[Iterable[Any]]:
         """Answer the prompts of each Doc, lazily and in order.
@@ -130,20 +129,15 @@ class ChatCompletions:
     def status(self) -> Dict[str, Any]:
         """What goes on, for a line on the screen.
 
-        RETURNS (dict): in_flight, limit, requests, tokens, cost (None where the price is unknown), reached (the cap, or "").
+        RETURNS (dict): in_flight, limit, requests, tokens, cost (None where the price is unknown), reached (the cap, or ""), and
+            new: the same three sums since this model began to ask. The others count the whole run.
         """
-        if self._scheduler is None:
-            return {"in_flight": 0, "limit": self.settings["max_in_flight"], "requests": 0, "tokens": 0, "cost": 0.0, "reached": ""}
-        admission = self._scheduler.requests.admission
-        spent, price = admission.budget.spent, admission.budget.price
-        return {
-            "in_flight": admission.in_flight,
-            "limit": admission.pace.allowed,
-            "requests": spent.requests,
-            "tokens": spent.prompt_tokens + spent.answer_tokens,
-            "cost": price.cost(spent.prompt_tokens, spent.answer_tokens),
-            "reached": admission.budget.reached,
-        }
+        budget, in_flight, limit = self._budget, 0, self.settings["max_in_flight"]
+        if self._scheduler is not None:
+            admission = self._scheduler.requests.admission
+            budget, in_flight, limit = admission.budget, admission.in_flight, admission.pace.allowed
+        about = {"in_flight": in_flight, "limit": limit, "reached": budget.reached}
+        return {**about, **budget.sums(budget.spent), "new": budget.sums(budget.new)}
 
     def close(self, *, grace: float | None = None) -> None:
         """Let requests in flight finish, write their answers, close connections. The model can be used again.
@@ -173,11 +167,9 @@ class ChatCompletions:
         if store is None:  # an empty store counts as false
             store = _temporary_store()
         ledger.prepare(store)
-        budget = Budget(
-            self._budget.price, self._budget.max_cost, self._budget.max_tokens, self._budget.max_requests, self._budget.answer_limit
-        )
-        budget.spent = ledger.spent(store, self._scope, self.account)
-        commits = Commits(store, identity=self.identity, scope=self._scope, account=self.account)
+        purpose = replace(self._purpose, account=self.account)
+        budget = self._budget.starting(ledger.spent(store, purpose.scope, purpose.account))
+        commits = Commits(store, identity=self.identity, purpose=purpose)
         settings = dict(self.settings)
         headers = {**self.endpoint.headers, **secrets}
         url, model = self.endpoint.url, self.model_name
@@ -243,8 +235,8 @@ def make_chat_completions(
     parameters (Dict[str, Any] | None): Sampling parameters as the server knows them: temperature, max_tokens, response_format … A
         seed is counted up by the draw.
     extra_body (Dict[str, Any] | None): Further keys of the request, for one server.
-    price (Dict[str, Any] | None): input_per_million, output_per_million. A server on this machine costs nothing; elsewhere a
-        price that is not given is unknown.
+    price (Dict[str, Any] | None): input_per_million, output_per_million; or table = true for the price table of the extra
+        [prices]. A server on this machine costs nothing; elsewhere a price that is not given is unknown.
     budget (Dict[str, Any] | None): max_cost, max_tokens, max_requests, for a whole run.
     requests (Dict[str, Any] | None): max_in_flight (64), read_ahead (64, times max_in_flight), requests_per_minute,
         tokens_per_minute, connect_timeout (10 s), read_timeout (300 s, to the last byte), max_retries (8).
@@ -266,7 +258,13 @@ def make_chat_completions(
     limits = [value for values in (parameters or {}, extra_body or {}) for key in LIMIT_KEYS if (value := values.get(key)) is not None]
     if any(isinstance(value, bool) or not isinstance(value, int) or value < 1 for value in limits):
         raise ConfigError(f"{NAME}: the most tokens of an answer must be a whole number from 1 (was: {limits}).")
-    spend = make_budget(budget, price, answer_limit=min(limits, default=None), local=endpoint.local, name=NAME)
+    spend = make_budget(
+        budget,
+        priced(price, model=model, url=endpoint.url, where=NAME),
+        answer_limit=min(limits, default=None),
+        local=endpoint.local,
+        name=NAME,
+    )
     return ChatCompletions(
         endpoint,
         model,
@@ -274,21 +272,7 @@ def make_chat_completions(
         parameters=dict(parameters or {}),
         extra_body=dict(extra_body or {}),
         budget=spend,
-        settings=_settings(requests or {}),
+        settings=read_settings(requests or {}),
         context_length=context_length,
         responses=responses,
     )
-
-
-def _settings(given: Dict[str, Any]) -> Dict[str, Any]:
-    for key, value in given.items():
-        if key not in SETTINGS:
-            raise ConfigError(f"{NAME}: requests has the unknown key '{key}'. {choices(key, SETTINGS)}")
-        default = SETTINGS[key]
-        whole = isinstance(default, int)
-        if value is None and default is None:
-            continue
-        lowest = 0 if key == "max_retries" else 1 if whole else 0.001
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not lowest <= value < float("inf"):
-            raise ConfigError(f"{NAME}: requests.{key} = {value!r} must be a {'whole ' if whole else ''}number from {lowest}.")
-    return {**SETTINGS, **given}

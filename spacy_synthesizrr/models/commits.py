@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Deque, List, Tuple
 
 from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.ledger import Entry
+from spacy_synthesizrr.models.ledger import Entry, Purpose
 from spacy_synthesizrr.models.responses import ResponseStore
 
 FLUSH = 0.05  # seconds
@@ -26,12 +26,13 @@ class Commits:
     """Writes entries in the order in which they come.
 
     store (ResponseStore): Where to.
-    identity (str), scope (str), account (str): See `ledger`.
+    identity (str): All that shapes an answer beside messages and draw.
+    purpose (Purpose): On whose account.
     """
 
-    def __init__(self, store: ResponseStore, *, identity: str, scope: str, account: str) -> None:
+    def __init__(self, store: ResponseStore, *, identity: str, purpose: Purpose) -> None:
         self.store = store
-        self._about = {"identity": identity, "scope": scope, "account": account}
+        self._identity, self._purpose = identity, purpose
         self._waiting: Deque[Tuple[Entry, Done]] = deque()
         self._news = threading.Condition()
         self._closing = False
@@ -78,7 +79,7 @@ class Commits:
         failed: BaseException | None = None
         try:
             with self.store.transaction(flush=False) as connection:
-                ledger.write(connection, [entry for entry, _ in batch], **self._about)
+                ledger.write(connection, [entry for entry, _ in batch], identity=self._identity, purpose=self._purpose)
             self._dirty = True
         except Exception as error:  # told to everyone who waits: an answer that is not kept must not be handed on
             failed = error

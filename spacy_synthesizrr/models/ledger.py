@@ -1,7 +1,8 @@
 """What the response store knows beside the answers: when each was asked for and of whom, and what every run has spent.
 
-asked(request, origin, at, seconds, label)        one row per answer; origin → origins(id, identity)
-spent(scope, account, label, requests, tokens …)  sums; scope is the run, account the model at its endpoint
+asked(request, origin, at, seconds, label)   one row per answer; origin → origins(id, identity)
+ledger(scope, account, stage, round, label,  sums; scope is the run, account the model at its endpoint. Requests whose price was
+       requests, tokens, cost, unpriced)     not known when they were paid are counted in `unpriced`, never as cost 0.
 """
 
 from __future__ import annotations
@@ -20,17 +21,34 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, identity TEXT UNIQUE NOT NULL)",
     "CREATE TABLE IF NOT EXISTS asked (request TEXT PRIMARY KEY, origin INTEGER NOT NULL, at INTEGER NOT NULL, seconds REAL NOT NULL,"
     " label TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS spent (scope TEXT, account TEXT, label TEXT, requests INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,"
-    " answer_tokens INTEGER NOT NULL, PRIMARY KEY (scope, account, label)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS ledger (scope TEXT, account TEXT, stage TEXT, round INTEGER, label TEXT, requests INTEGER NOT NULL,"
+    " prompt_tokens INTEGER NOT NULL, answer_tokens INTEGER NOT NULL, cost REAL NOT NULL, unpriced INTEGER NOT NULL,"
+    " PRIMARY KEY (scope, account, stage, round, label)) WITHOUT ROWID",
 )
-ADD = (
-    "INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET requests = requests + excluded.requests,"
-    " prompt_tokens = prompt_tokens + excluded.prompt_tokens, answer_tokens = answer_tokens + excluded.answer_tokens"
+SUMS = ("requests", "prompt_tokens", "answer_tokens", "cost", "unpriced")
+ADD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " + ", ".join(
+    f"{name} = {name} + excluded.{name}" for name in SUMS
 )
 KEPT = (
     "SELECT a.request, a.text, a.model, a.prompt_tokens, a.answer_tokens, a.finish, k.at, k.seconds, k.label, o.identity FROM answers a"
     " LEFT JOIN asked k ON k.request = a.request LEFT JOIN origins o ON o.id = k.origin"
 )
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """On whose account requests go.
+
+    scope (str): The run.
+    account (str): The model at its endpoint.
+    stage (str): The step that asks, and for which arm.
+    round (int): Turn of the loop, from 0.
+    """
+
+    scope: str = ""
+    account: str = ""
+    stage: str = ""
+    round: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,12 +59,14 @@ class Entry:
     label (str): For whom.
     answer (Answer | None): None when it was paid and gave no answer.
     seconds (float): How long it took.
+    cost (float | None): Money; None where the price is not known.
     """
 
     used: Spent
     label: str = ""
     answer: Answer | None = None
     seconds: float = 0.0
+    cost: float | None = None
 
 
 def prepare(store: ResponseStore) -> None:
@@ -56,7 +76,7 @@ def prepare(store: ResponseStore) -> None:
             connection.execute(table)
 
 
-def write(connection: sqlite3.Connection, entries: list[Entry], *, identity: str, scope: str, account: str) -> None:
+def write(connection: sqlite3.Connection, entries: list[Entry], *, identity: str, purpose: Purpose) -> None:
     """Write finished requests: the first answer to a request stays, as in `ResponseStore.put`.
 
     connection (sqlite3.Connection): Inside a transaction.
@@ -68,24 +88,28 @@ def write(connection: sqlite3.Connection, entries: list[Entry], *, identity: str
     connection.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
     asked = [(a.request, origin, int(time.time()), round(entry.seconds, 3), entry.label) for entry, a in answers]
     connection.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?)", asked)
-    paid = [entry for entry in entries if entry.used.requests]
-    sums = [(scope, account, e.label, e.used.requests, e.used.prompt_tokens, e.used.answer_tokens) for e in paid]
-    connection.executemany(ADD, sums)
+    connection.executemany(ADD, [_sums(entry, purpose) for entry in entries if entry.used.requests])
+
+
+def _sums(entry: Entry, purpose: Purpose) -> tuple[Any, ...]:
+    used, unpriced = entry.used, entry.used.requests if entry.cost is None else 0
+    where = (purpose.scope, purpose.account, purpose.stage, purpose.round, entry.label)
+    return (*where, used.requests, used.prompt_tokens, used.answer_tokens, entry.cost or 0.0, unpriced)
 
 
 def spent(store: ResponseStore, scope: str, account: str) -> Spent:
     """RETURNS (Spent): What a run has spent on a model, in this and all earlier processes."""
-    query = "SELECT SUM(requests), SUM(prompt_tokens), SUM(answer_tokens) FROM spent WHERE scope = ? AND account = ?"
+    query = "SELECT SUM(requests), SUM(prompt_tokens), SUM(answer_tokens) FROM ledger WHERE scope = ? AND account = ?"
     with store.transaction(flush=False) as connection:
         row = connection.execute(query, (scope, account)).fetchone()
     return Spent(*(int(value or 0) for value in row))
 
 
 def accounts(store: ResponseStore) -> list[Dict[str, Any]]:
-    """RETURNS (List[Dict]): The ledger: scope, account, label, requests, prompt_tokens, answer_tokens."""
+    """RETURNS (List[Dict]): The ledger: scope, account, stage, round, label and the sums, see the module's docstring."""
     prepare(store)
     with store.transaction(flush=False) as connection:
-        cursor = connection.execute("SELECT * FROM spent ORDER BY scope, account, label")
+        cursor = connection.execute("SELECT * FROM ledger ORDER BY scope, account, stage, round, label")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 

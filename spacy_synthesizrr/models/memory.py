@@ -7,7 +7,7 @@ from typing import Any
 from spacy_synthesizrr.models.responses import Remembering, ResponseStore
 
 
-def remember(model: Any, store: ResponseStore, *, identity: str = "", scope: str = "") -> Any:
+def remember(model: Any, store: ResponseStore, *, identity: str = "", scope: str = "", stage: str = "", round: int = 0) -> Any:
     """Give a model a memory.
 
     A model that keeps its answers itself (`owns_store = True`: it must write each one the moment it arrives, which is long
@@ -16,10 +16,10 @@ def remember(model: Any, store: ResponseStore, *, identity: str = "", scope: str
     model (Callable): Any spacy-llm model.
     store (ResponseStore): Where answers are kept.
     identity (str): See `Remembering`; a model that owns its store has its own.
-    scope (str): On whose account the model spends, such as the name of the run.
+    scope (str), stage (str), round (int): On whose account the model spends: the run, the step and arm, the turn of the loop.
     RETURNS (Callable): The model to ask.
     """
     if getattr(model, "owns_store", False):
-        model.remember(store, scope=scope)
+        model.remember(store, scope=scope, stage=stage, round=round)
         return model
     return Remembering(model, store, identity)

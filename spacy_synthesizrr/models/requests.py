@@ -19,7 +19,7 @@ from spacy_synthesizrr.models.endpoint import NAME
 from spacy_synthesizrr.models.http import HttpClient
 from spacy_synthesizrr.models.ledger import Entry
 from spacy_synthesizrr.models.pace import full_jitter
-from spacy_synthesizrr.models.wire import BadRequest, Outcome, Reply, Terminal, Unreachable, read_reply, usage_of
+from spacy_synthesizrr.models.wire import NO_SCHEMA, BadRequest, Outcome, Reply, Terminal, Unreachable, read_reply, usage_of, without_schema
 from spacy_synthesizrr.prompts import Answer, Failure
 
 FIRST_BAD = 5  # requests, all of them refused as they stand and none answered: the set-up is wrong, not the prompts
@@ -78,6 +78,7 @@ class Requests:
         self._hide, self._finish, self._stop = hide, finish, stop
         self.answered = self.refused = self.attempts = 0
         self.reached_server = False
+        self.takes_schemas = True
 
     async def ask(self, slot: Slot) -> None:
         """Bring one slot to its end. Never raises, but for cancellation."""
@@ -93,10 +94,9 @@ class Requests:
         self._finish(slot)
 
     async def _ask(self, slot: Slot) -> Failure | None:
-        body = slot.body or b""
         tries: Counter[str] = Counter()
         while True:
-            outcome = await self._attempt(slot, body)
+            outcome = await self._attempt(slot)
             if isinstance(outcome, Answer):
                 return None
             if not isinstance(outcome, Failure):
@@ -110,9 +110,11 @@ class Requests:
         tries[kind] += 1
         return tries.total() <= self._max_retries and tries[kind] <= PATIENCE.get(kind, self._max_retries)
 
-    async def _attempt(self, slot: Slot, body: bytes) -> Answer | Failure | Terminal:
+    async def _attempt(self, slot: Slot) -> Answer | Failure | Terminal:
         """Send once. The permit is given back when the answer is on disk, whatever happens in between."""
+        body = slot.body or b""
         permit = await self.admission.acquire(slot.number, len(body))
+        body = body if self.takes_schemas else without_schema(body) or body  # known only now, it may have waited long
         slot.sent = True
         used = permit.reserved  # until more is known: a request that was cut short may have been paid
         try:
@@ -122,7 +124,7 @@ class Requests:
             used = self._used(reply, outcome, permit)
             self._signal(reply, outcome, permit)
             await self._keep(slot, outcome, used, time.monotonic() - permit.sent)
-            return self._judge(outcome, slot)
+            return self._judge(outcome, slot, body)
         finally:
             slot.sent = False
             self.admission.release(permit, used)
@@ -179,10 +181,11 @@ class Requests:
             with contextlib.suppress(RuntimeError):  # the loop was closed in a hurry; nobody waits there any more
                 loop.call_soon_threadsafe(_settle, written, error)
 
-        self.commits.put(Entry(used, slot.label, answer, seconds), done)
+        cost = self.admission.budget.price.cost(used.prompt_tokens, used.answer_tokens)
+        self.commits.put(Entry(used, slot.label, answer, seconds, cost), done)
         await written
 
-    def _judge(self, outcome: Outcome | Unreachable, slot: Slot) -> Answer | Failure | Terminal:
+    def _judge(self, outcome: Outcome | Unreachable, slot: Slot, body: bytes) -> Answer | Failure | Terminal:
         """Whether a refusal is about one prompt or about all of them."""
         if isinstance(outcome, (Answer, Failure)):
             self.answered += isinstance(outcome, Answer)
@@ -194,6 +197,9 @@ class Requests:
             if not self.reached_server and self.refused > LOST_CONNECTIONS:
                 return Terminal(f"no connection ({outcome.detail})", "Start the server, or correct base_url.")
             return Failure("server_error", f"no connection: {self._hide(outcome.detail)}", request=slot.request)
+        if NO_SCHEMA.search(outcome.detail) and without_schema(body) is not None:
+            self.takes_schemas = False
+            return Failure("server_error", "this server takes no JSON schema; the prompt is asked again without it", request=slot.request)
         self.refused += not self.answered
         if not self.answered and self.refused >= FIRST_BAD:
             return Terminal(

@@ -41,13 +41,14 @@ def request_hash(prompt: str, *, identity: str, by_rule: bool = False) -> str:
     prompt (str): A Prompt, or a plain string, which counts as one user message.
     identity (str): The model: name, endpoint, parameters, system prompt.
     by_rule (bool): Whether the model reads passage, label and fields of the Prompt beside its messages.
-    RETURNS (str): 32 hexadecimal digits. Messages, their order and the draw all count.
+    RETURNS (str): 32 hexadecimal digits. Messages, their order, the draw and the schema all count.
     """
     if not isinstance(prompt, Prompt):
         prompt = Prompt(str(prompt))
     messages = [part for message in prompt.messages for part in (message["role"], message["content"])]
     read = (prompt.label, prompt.passage, json.dumps(dict(prompt.fields), sort_keys=True, ensure_ascii=False)) if by_rule else ()
-    return digest("request", identity, str(prompt.draw), *messages, "read", *read)
+    schema = () if prompt.schema is None else ("schema", json.dumps(prompt.schema, sort_keys=True, ensure_ascii=False))
+    return digest("request", identity, str(prompt.draw), *messages, "read", *read, *schema)
 
 
 class ResponseStore:

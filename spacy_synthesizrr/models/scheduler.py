@@ -128,7 +128,7 @@ class Scheduler:
             with self._news:
                 slot = self._open.get(request)
                 if slot is None:  # an equal request that is under way is shared
-                    slot = Slot(next(self._numbers), request, None, getattr(prompt, "label", ""), done=known)
+                    slot = Slot(next(self._numbers), request, None, getattr(prompt, "key", ""), done=known)
                     if not known:
                         slot.body = self._body_of(prompt)
                         self._open[request] = slot

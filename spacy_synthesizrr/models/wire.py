@@ -21,6 +21,7 @@ _TOO_LONG = re.compile(
     r"|exceed\w* (?:the )?(?:max|context|model)|longer than the (?:model|maximum)",
     re.IGNORECASE,
 )
+NO_SCHEMA = re.compile(r"response[_ ]?format|json[_ ]?schema|structured output|guided|grammar", re.IGNORECASE)
 _FILTERED = re.compile(r"content[_ ]?(?:filter|policy|management)|moderation|safety", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing|credit balance|payment", re.IGNORECASE)
 
@@ -80,12 +81,24 @@ def request_body(
     system (str | None): Goes before the messages, unless they begin with a system message of their own.
     parameters (Mapping): Sampling parameters. A `seed` is counted up by the prompt's draw, so that draws differ.
     extra (Mapping): What one server understands and others do not; it wins.
-    RETURNS (bytes): JSON.
+    RETURNS (bytes): JSON. A prompt with a schema asks for it as `response_format`, unless the parameters set one.
     """
     body: Dict[str, Any] = {"model": model, "messages": messages_of(prompt, system), **(parameters or {})}
     if body.get("seed") is not None:
         body["seed"] = int(body["seed"]) + (prompt.draw if isinstance(prompt, Prompt) else 0)
+    if isinstance(prompt, Prompt) and prompt.schema is not None and "response_format" not in body:
+        form = {"name": "answer", "schema": dict(prompt.schema), "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
     return json.dumps({**body, **(extra or {})}, ensure_ascii=False, allow_nan=False).encode()
+
+
+def without_schema(body: bytes) -> bytes | None:
+    """RETURNS (bytes | None): A body that no longer asks for a JSON schema; None when it did not ask for one."""
+    parsed = json.loads(body)
+    if (parsed.get("response_format") or {}).get("type") != "json_schema":
+        return None
+    del parsed["response_format"]
+    return json.dumps(parsed, ensure_ascii=False).encode()
 
 
 def messages_of(prompt: str, system: str | None = None) -> List[Dict[str, str]]:

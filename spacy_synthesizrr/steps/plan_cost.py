@@ -8,11 +8,13 @@ length that the task hints at. A price that is not known stays "unknown"; a teac
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
@@ -55,19 +57,23 @@ def plan_cost(ctx: Context) -> list[Estimate]:
     model: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
     price = price_of(config, model._model, where=str(ctx.config_path("teacher")))
     limit = answer_limit(teacher(ctx))
-    lookup = Lookup(ctx.task, open_store(ctx), read_seeds(ctx.task))
-    return [estimate for arm in arms(ctx) for estimate in _estimates(ctx, arm, lookup, price, limit)]
+    with closing(open_store(ctx)) as store:
+        lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
+        return [estimate for arm in arms(ctx) for estimate in _estimates(ctx, arm, lookup, price, limit)]
 
 
 def price_of(config: Mapping[str, Any], model: object, *, where: str) -> Price:
-    """The price of a teacher: the section [price], or nothing for one on this machine.
+    """The price of a teacher: what the model says itself, else the section [price], or nothing for one that works by rule.
 
     RAISES (ConfigError): For a price that is no number, or an unknown key.
     """
+    own: Price | None = getattr(model, "price", None)
+    if own is not None and config.get("price"):
+        raise ConfigError(f"{where}: this teacher takes its price under [teacher.price], where its caps see it too. Move [price] there.")
+    if own is not None:
+        return own
     given = make_price(config.get("price") or {}, where=where)
-    endpoint = getattr(model, "endpoint", None)
-    local = endpoint.local if endpoint is not None else bool(getattr(model, "by_rule", False))
-    return Price(0.0, 0.0) if local and not given.known else given
+    return Price(0.0, 0.0) if getattr(model, "by_rule", False) and not given.known else given
 
 
 def answer_limit(block: Mapping[str, Any]) -> int | None:

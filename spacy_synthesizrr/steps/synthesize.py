@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from spacy_synthesizrr.candidates import ACCEPTED, FAILED, Candidate, digest
+from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.refusals import LANGUAGES, knows
-from spacy_synthesizrr.errors import BudgetReached, TeacherError
+from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.progress import progress_bar, say, status_line
+from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step, versions
+from spacy_synthesizrr.steps.meter import Meter
 from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
 
 if TYPE_CHECKING:
     from spacy.language import Language
-    from tqdm import tqdm
 
     from spacy_synthesizrr.curation.verdicts import RowFilter
     from spacy_synthesizrr.models.responses import ResponseStore
 
 ANSWERS, STATUS = "answers.sqlite", "status.json"
 NOT_REFUSED = "synthesizrr.NotRefused.v1"
+GRACE = 5.0  # seconds for requests in flight when something else ends the step
 COPIES = "not run: this teacher only copies"
 
 
@@ -91,7 +92,7 @@ def _body(ctx: Context) -> dict[str, Any]:
 def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> dict[str, Any]:
     from spacy_synthesizrr.synthesis import Plan, synthesize
 
-    nlp = pipeline(ctx, arm.mode, answers)
+    nlp = pipeline(ctx, arm.mode, answers, stage=f"{STEP} {arm.name}")
     copies = teacher_copies(nlp)
     if arm.mode == FEWGEN and copies:
         return _not_run(arm)
@@ -101,12 +102,11 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> 
     plan = Plan(arm.folder / "planned.jsonl")
     per_label = int(ctx.settings["per_label"])
     with progress_bar(f"Synthesizing ({arm.name})", total=per_label * len(plan.offsets), unit="accepted") as bar:
-
-        def watch(candidate: Candidate) -> None:
-            bar.update(candidate.status == ACCEPTED)
-            watch_money(bar, nlp, candidate)
-
-        outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, accept=accept, per_label=per_label, watch=watch)
+        with asking(nlp) as model:
+            meter = Meter(model, bar, wanted=per_label * len(plan.offsets))
+            outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, accept=accept, per_label=per_label, watch=meter.watch)
+    if spent := meter.summary():
+        say(f"{arm.name}: {spent}")
     if arm.name != MAIN:
         write_json(arm.folder / STATUS, {"v": 1, "run": True})
     if outcome.unanswered:
@@ -173,10 +173,12 @@ def teacher(ctx: Context) -> dict[str, Any]:
     return dict(block)
 
 
-def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> Language:
+def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, stage: str = "") -> Language:
     """A blank pipeline with our task and the run's teacher, whose answers are remembered in the response store.
 
     mode (str): "zero-shot", "retricl", "non-retricl" or "fewgen".
+    answers (ResponseStore | None): Where answers are remembered, if they are.
+    stage (str): For the ledger.
     """
     import spacy
 
@@ -198,7 +200,7 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None) -> L
     if answers is not None:
         component: Any = nlp.get_pipe("llm_synthesizrr")
         model = component.model
-        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.folder.path.name)
+        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.folder.path.name, stage=stage)
     return nlp
 
 
@@ -213,23 +215,15 @@ def identity(block: Mapping[str, Any], model: object) -> str:
     return digest("teacher", json.dumps(block, sort_keys=True), str(getattr(model, "identity", "")), rule)
 
 
-def watch_money(bar: tqdm[Any], nlp: Language, candidate: Candidate) -> None:
-    """Show what the teacher does and spends, and stop at its cap.
-
-    RAISES (BudgetReached): When a candidate was not asked for because of the budget. What is in flight finishes first.
-    """
+@contextmanager
+def asking(nlp: Language) -> Iterator[Any]:
+    """The teacher while it is asked; afterwards its connections are closed, and what is in flight gets a moment to be kept."""
     component: Any = nlp.get_pipe("llm_synthesizrr")
-    model = component.model
-    if hasattr(model, "status"):
-        bar.set_postfix_str(status_line(model.status()), refresh=False)
-    if candidate.status == FAILED and candidate.events[-1].reason == "budget":
-        cap = model.status()["reached"] if hasattr(model, "status") else ""
-        if hasattr(model, "close"):
-            model.close()
-        raise BudgetReached(
-            f"The budget is used up: {cap}. All answers until now are kept. Raise the cap in [teacher.budget] and run again: "
-            "the work goes on where it stopped. What was spent: synthesizrr responses ledger"
-        )
+    try:
+        yield component.model
+    finally:
+        if hasattr(component.model, "close"):
+            component.model.close(grace=GRACE)
 
 
 def teacher_copies(nlp: Language) -> bool:

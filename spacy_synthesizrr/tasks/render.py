@@ -106,7 +106,8 @@ def render_prompt(
         "refusal_marker": words.refusal_marker, "length_hint": words.length_hint, "mode": words.mode,
     }  # fmt: skip
     told = values["verbalization"]
-    return Prompt(text, messages=messages, draw=candidate.draw, id=candidate.id, label=told, passage=passage, fields=about)
+    draw, id, key = candidate.draw, candidate.id, candidate.key
+    return Prompt(text, messages=messages, draw=draw, id=id, key=key, label=told, passage=passage, fields=about)
 
 
 def check_labels(template: jinja2.Template, words: PromptWords, labels: Mapping[str, LabelWords], *, name: str) -> None:

@@ -136,11 +136,36 @@ def test_plan_cost_asks_nobody_and_costs_nothing_here(run, server):
 
 
 def test_plan_cost_multiplies_a_price_and_says_unknown_without_one(run, server):
-    lines = ("[teacher.parameters]", "max_tokens = 100", "[price]", "input_per_million = 1000000", "output_per_million = 0")
+    lines = ("[teacher.parameters]", "max_tokens = 100", "[teacher.price]", "input_per_million = 1000000", "output_per_million = 0")
     run(*lines)
     last = [line for line in call("plan-cost").splitlines() if line.startswith("all")][0]
     tokens, money = last.split()[6:11:2], last.split()[-5::2]
     assert [float(value.replace(",", "")) for value in money] == [float(value.replace(",", "")) for value in tokens]
+
+
+def test_a_price_where_the_caps_do_not_see_it_is_refused(run, server):
+    run("[price]", "input_per_million = 1", "output_per_million = 1")
+    assert "[teacher.price]" in call("plan-cost", code=2)
+
+
+def test_the_ledger_tells_stage_round_label_and_money(run, server):
+    lines = ("[teacher.parameters]", "max_tokens = 100", "[teacher.price]", "input_per_million = 1000000", "output_per_million = 0")
+    synthesize.run(run(*lines))
+    out = call("responses", "ledger")
+    spent = len(server.asked)
+    assert f"all: {spent} requests, {10 * spent:,} prompt tokens, {5 * spent:,} answer tokens, {10 * spent:.4f} spent" in out
+    assert "synthesize main · round 0 · sport: " in out and "synthesize random · round 0 · cooking: " in out
+
+
+def test_the_end_tells_what_each_arm_took_and_a_rerun_asks_for_nothing(run, server, capsys):
+    context = run("[teacher.price]", "input_per_million = null")
+    synthesize.run(context)
+    asked = len(server.asked)
+    told = [line.split(" ", 2) for line in capsys.readouterr().out.splitlines() if " requests, " in line]
+    assert sum(int(count) for _, count, _ in told) == asked
+    context.folder.file("receipts/synthesize.json").unlink()
+    synthesize.run(context)
+    assert len(server.asked) == asked and " requests, " not in capsys.readouterr().out
 
 
 def test_plan_cost_of_a_server_elsewhere_is_unknown(run):

@@ -1,0 +1,85 @@
+"""What a teacher spends while it works: shown beside the bar, told at the end, and stopped at a cap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spacy_synthesizrr.candidates import ACCEPTED, FAILED, Candidate
+from spacy_synthesizrr.errors import BudgetReached
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+UNKNOWN = "price unknown"
+
+
+class Meter:
+    """Watches one arm. For a teacher that tells nothing of what it spends, it only moves the bar.
+
+    model (Callable): The teacher.
+    bar (tqdm): Counts accepted rows.
+    wanted (int): Rows to accept.
+    """
+
+    def __init__(self, model: Any, bar: tqdm[Any], *, wanted: int) -> None:
+        self._model, self._bar, self._wanted = model, bar, wanted
+        self._finished = self._accepted = 0
+        self._last: Mapping[str, Any] = {}
+
+    def watch(self, candidate: Candidate) -> None:
+        """Count a finished candidate.
+
+        RAISES (BudgetReached): When it was not asked for because of a cap. What is in flight is finished and kept first.
+        """
+        self._finished += 1
+        self._accepted += candidate.status == ACCEPTED
+        if hasattr(self._model, "status"):
+            self._last = self._model.status()
+            self._bar.set_postfix_str(status_line(self._last, self.projected()), refresh=False)
+        self._bar.update(candidate.status == ACCEPTED)
+        if candidate.status == FAILED and candidate.reason == "budget":
+            self._stop()
+
+    def projected(self) -> float | None:
+        """What the run will have cost when this arm is done: what is spent, and for each row that is missing as many requests
+        as the rows until now took, at their mean cost.
+
+        RETURNS (float | None): None where the price is not known or nothing was accepted yet.
+        """
+        new = self._last.get("new", {})
+        if self._last.get("cost") is None or not self._accepted:
+            return None
+        each = new["cost"] / new["requests"] if new["requests"] else 0.0
+        missing = max(0, self._wanted - self._accepted) * self._finished / self._accepted
+        return float(self._last["cost"] + each * missing)
+
+    def summary(self) -> str:
+        """RETURNS (str): What this arm took in this process; empty where nobody counts or nothing was asked."""
+        new = self._last.get("new", {})
+        if not new.get("requests"):
+            return ""
+        return f"{new['requests']:,} requests, {new['tokens']:,} tokens, {_money(new['cost'])}"
+
+    def _stop(self) -> None:
+        reached = self._last.get("reached", "")
+        if hasattr(self._model, "close"):
+            self._model.close()
+        raise BudgetReached(
+            f"The budget is used up: {reached}. All answers until now are kept. Raise the cap in [teacher.budget] and run again: "
+            "the work goes on where it stopped. What was spent: synthesizrr responses ledger"
+        )
+
+
+def status_line(status: Mapping[str, Any], projected: float | None) -> str:
+    """What a teacher does and spends, in short.
+
+    status (Mapping): in_flight, limit, requests, tokens, cost (None where the price is unknown).
+    projected (float | None): Money when the arm is done.
+    """
+    money = _money(status["cost"]) + (f", about {projected:.4f} in the end" if projected is not None and status["cost"] else "")
+    return f"{status['in_flight']}/{status['limit']} in flight, {status['requests']:,} requests, {status['tokens']:,} tokens, {money}"
+
+
+def _money(cost: float | None) -> str:
+    return UNKNOWN if cost is None else f"{cost:.4f} spent"
