@@ -28,7 +28,7 @@ from spacy_synthesizrr.models.admission import Admission
 from spacy_synthesizrr.models.budget import Budget, Price, make_budget
 from spacy_synthesizrr.models.commits import Commits
 from spacy_synthesizrr.models.endpoint import NAME, Endpoint, check_no_secrets, make_endpoint, scrub
-from spacy_synthesizrr.models.http import HttpClient
+from spacy_synthesizrr.models.http import HttpClient, proxy_for
 from spacy_synthesizrr.models.pace import Pace
 from spacy_synthesizrr.models.prices import priced
 from spacy_synthesizrr.models.requests import Requests
@@ -172,14 +172,14 @@ class ChatCompletions:
         commits = Commits(store, identity=self.identity, purpose=purpose)
         settings = dict(self.settings)
         headers = {**self.endpoint.headers, **secrets}
-        url, model = self.endpoint.url, self.model_name
+        url, model, proxy = self.endpoint.url, self.model_name, None if self.endpoint.local else proxy_for(self.endpoint.url)
 
         def requests(finish: Any, stop: Any) -> Requests:
             rng = random.Random()  # pauses only: clients that start together must not come back together
             timeouts = {name: settings[name] for name in ("connect_timeout", "read_timeout")}
             rates = {name: settings[name] for name in ("requests_per_minute", "tokens_per_minute")}
             return Requests(
-                HttpClient(url, headers, **timeouts),
+                HttpClient(url, headers, **timeouts, proxy=proxy),
                 Admission(Pace(settings["max_in_flight"], rng), budget, **rates),
                 commits,
                 model=model,
