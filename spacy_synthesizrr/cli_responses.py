@@ -40,7 +40,7 @@ def open_responses(run: str, file: Path | None) -> ResponseStore:
 
 def _path(run: str) -> Path:
     from spacy_synthesizrr.context import Context
-    from spacy_synthesizrr.steps.synthesize import ANSWERS
+    from spacy_synthesizrr.steps.teacher import ANSWERS
 
     ctx = Context.open(run)
     named = (ctx.config("teacher").get("teacher") or {}).get("responses")

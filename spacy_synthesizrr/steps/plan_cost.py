@@ -22,7 +22,7 @@ from spacy_synthesizrr.models.budget import Price, make_price
 from spacy_synthesizrr.models.wire import LIMIT_KEYS
 from spacy_synthesizrr.sourcing.context import count_tokens
 from spacy_synthesizrr.steps.preview import prompts
-from spacy_synthesizrr.steps.synthesize import Arm, arms, pipeline, teacher
+from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline, teacher
 from spacy_synthesizrr.stores.opening import open_store
 
 SAMPLE = 50  # prompts per label whose tokens are counted
@@ -113,12 +113,31 @@ def table(found: list[Estimate]) -> Iterator[str]:
     yield f"{'arm':<10} {'label':<24} {'calls':>22} {'prompt tokens':>30} {'answer tokens':>30} {'money':>30}"
     for row in found:
         yield _line(row.arm, row.label, row.calls, row.prompt_tokens, row.answer_tokens, row.cost)
-    parts = ("calls", "prompt_tokens", "answer_tokens")
-    sums: list[Any] = [tuple(sum(getattr(row, name)[case] for row in found) for case in range(3)) for name in parts]
-    costs = [row.cost for row in found if row.cost is not None]
-    whole = tuple(sum(cost[case] for cost in costs) for case in range(3)) if len(costs) == len(found) else None
-    yield _line("all", "", sums[0], sums[1], sums[2], whole)
+    calls, asked, told = (sums_of(found, name) for name in ("calls", "prompt_tokens", "answer_tokens"))
+    yield _line("all", "", calls, asked, told, money_of(found))
     yield f"Each figure: {' / '.join(CASES)}. Tokens are estimated at {TOKENS_PER_WORD} per word. Answers that are kept cost nothing again."
+
+
+def headline(found: list[Estimate]) -> str:
+    """RETURNS (str): One line: what all of it will likely take, and what it may take."""
+    calls, asked, told = (sums_of(found, name) for name in ("calls", "prompt_tokens", "answer_tokens"))
+    money = money_of(found)
+    tokens = [a + t for a, t in zip(asked, told, strict=True)]
+    cost = "price unknown"
+    if money is not None:
+        cost = f"about {money[1]:.4f} of money (at most {money[2]:.4f})" if money[2] else "costs nothing"
+    return f"About {calls[1]:,} requests (at most {calls[2]:,}), {tokens[1]:,} tokens (at most {tokens[2]:,}), {cost}."
+
+
+def sums_of(found: list[Estimate], name: str) -> tuple[int, ...]:
+    """RETURNS (Tuple[int, ...]): Low, likely and high of calls, prompt_tokens or answer_tokens, over all arms and labels."""
+    return tuple(sum(getattr(row, name)[case] for row in found) for case in range(len(CASES)))
+
+
+def money_of(found: list[Estimate]) -> tuple[float, ...] | None:
+    """RETURNS (Tuple[float, ...] | None): Low, likely and high over all arms and labels; None where any price is unknown."""
+    costs = [row.cost for row in found if row.cost is not None]
+    return tuple(sum(cost[case] for cost in costs) for case in range(len(CASES))) if len(costs) == len(found) else None
 
 
 def _line(arm: str, label: str, calls: Any, asked: Any, told: Any, cost: Any) -> str:

@@ -13,7 +13,7 @@ from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import count_tokens
-from spacy_synthesizrr.steps.synthesize import Arm, arms, pipeline
+from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
 from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.synthesis import docs
 

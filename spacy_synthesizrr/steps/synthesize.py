@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.refusals import LANGUAGES, knows
 from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress_bar, say
-from spacy_synthesizrr.receipts import run_step, versions
+from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.meter import Meter
+from spacy_synthesizrr.steps.plan_cost import headline, plan_cost
+from spacy_synthesizrr.steps.teacher import ANSWERS, Arm, arms, asking, pipeline, teacher_copies
 from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
 
 if TYPE_CHECKING:
-    from spacy.language import Language
-
     from spacy_synthesizrr.curation.verdicts import RowFilter
     from spacy_synthesizrr.models.responses import ResponseStore
 
-ANSWERS, STATUS = "answers.sqlite", "status.json"
+STATUS = "status.json"
 NOT_REFUSED = "synthesizrr.NotRefused.v1"
-GRACE = 5.0  # seconds for requests in flight when something else ends the step
 COPIES = "not run: this teacher only copies"
-
-
-@dataclass(frozen=True)
-class Arm:
-    """The run itself ("main") or a control that the teacher answers too."""
-
-    name: str
-    folder: Path
-    mode: str
-
-
-def arms(ctx: Context) -> list[Arm]:
-    """RETURNS (List[Arm]): The arms that `plan` planned, by its receipt, the main one first."""
-    counts = ctx.folder.receipt("plan")["counts"]
-    modes = {name: FEWGEN if name == FEWGEN else str(counts["mode"]) for name in counts["arms"]}
-    return [Arm(name, ctx.folder.file(arm_file(name, "")), mode) for name, mode in modes.items()]
 
 
 def run(ctx: Context) -> bool:
@@ -80,6 +60,7 @@ def _body(ctx: Context) -> dict[str, Any]:
     for name in SYNTHESIZED:
         if name not in {arm.name for arm in planned}:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
+    say_cost(ctx)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.folder.file(ANSWERS)) as answers:
         lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
         for arm in planned:
@@ -87,6 +68,13 @@ def _body(ctx: Context) -> dict[str, Any]:
     if any(arm.get("unanswered") for arm in counts.values()):
         counts["unfinished"] = True
     return counts
+
+
+def say_cost(ctx: Context) -> None:
+    """Say what the step will take, before the first request; teachers that work by rule take nothing."""
+    component: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
+    if not getattr(component.model, "by_rule", False):
+        say(f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.path.name}")
 
 
 def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> dict[str, Any]:
@@ -159,74 +147,3 @@ def _forget(folder: Path, names: Iterable[str]) -> None:
     """Remove what an earlier run of the step wrote for an arm that is not run now."""
     for name in names:
         (folder / name).unlink(missing_ok=True)
-
-
-def teacher(ctx: Context) -> dict[str, Any]:
-    """The [teacher] section of the teacher's config.
-
-    RAISES (TeacherError): When there is none.
-    """
-    block = ctx.config("teacher").get("teacher")
-    if not isinstance(block, Mapping) or "@llm_models" not in block:
-        example = '@llm_models = "synthesizrr.Extractive.v1"'
-        raise TeacherError(f"{ctx.config_path('teacher')}: the section [teacher] with a line such as {example} is missing.")
-    return dict(block)
-
-
-def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, stage: str = "") -> Language:
-    """A blank pipeline with our task and the run's teacher, whose answers are remembered in the response store.
-
-    mode (str): "zero-shot", "retricl", "non-retricl" or "fewgen".
-    answers (ResponseStore | None): Where answers are remembered, if they are.
-    stage (str): For the ledger.
-    """
-    import spacy
-
-    from spacy_synthesizrr.models.memory import remember
-    from spacy_synthesizrr.steps.plan import plan_settings
-    from spacy_synthesizrr.tasks.registry import task_config
-
-    block = teacher(ctx)
-    nlp = spacy.blank(str(ctx.settings["lang"]))
-    task = task_config(ctx.task, mode=mode)
-    if mode != FEWGEN:  # prompts cut passages where the plan measured them
-        task["max_context"] = plan_settings(ctx).context.max_tokens
-    task["typical_refusals"] = False  # the filter NotRefused decides, where configs/curate.cfg can switch it off
-    try:
-        nlp.add_pipe("llm_synthesizrr", config={"task": task, "model": block})
-    except (ValueError, OSError) as error:  # unknown names and keys; a model that looks for its server when it is built
-        said = " ".join(str(error).split())
-        raise TeacherError(f"{ctx.config_path('teacher')}: the teacher cannot be built: {said[:600]}") from error
-    if answers is not None:
-        component: Any = nlp.get_pipe("llm_synthesizrr")
-        model = component.model
-        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.folder.path.name, stage=stage)
-    return nlp
-
-
-def identity(block: Mapping[str, Any], model: object) -> str:
-    """What tells the answers of one teacher from those of another, for request hashes.
-
-    block (Mapping): The teacher's config.
-    model (Callable): It says itself what its config does not (endpoint, defaults). A rule is as good as its code, so the
-        version of this package counts for teachers that work by rule.
-    """
-    rule = versions()["spacy-synthesizrr"] if getattr(model, "by_rule", False) else ""
-    return digest("teacher", json.dumps(block, sort_keys=True), str(getattr(model, "identity", "")), rule)
-
-
-@contextmanager
-def asking(nlp: Language) -> Iterator[Any]:
-    """The teacher while it is asked; afterwards its connections are closed, and what is in flight gets a moment to be kept."""
-    component: Any = nlp.get_pipe("llm_synthesizrr")
-    try:
-        yield component.model
-    finally:
-        if hasattr(component.model, "close"):
-            component.model.close(grace=GRACE)
-
-
-def teacher_copies(nlp: Language) -> bool:
-    """RETURNS (bool): Whether the teacher only copies from passages."""
-    component: Any = nlp.get_pipe("llm_synthesizrr")
-    return bool(getattr(component.model, "copies", False))

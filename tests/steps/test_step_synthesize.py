@@ -12,7 +12,7 @@ from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.models.scripted import make_scripted
-from spacy_synthesizrr.steps import plan, prepare, preview, synthesize
+from spacy_synthesizrr.steps import plan, prepare, preview, synthesize, teacher
 from spacy_synthesizrr.stores.memory import MemoryStore
 
 TEXT = "A short note {label}, number {id}."
@@ -95,7 +95,7 @@ def test_arms_are_those_of_the_plans_receipt(walked):
     strategy.write_text(re.sub(r"(?m)^arms = .*$", 'arms = ["seed-only"]', strategy.read_text()))
     ctx = scripted()
     assert plan.run(ctx) and synthesize.run(ctx)
-    assert [arm.name for arm in synthesize.arms(ctx)] == ["main"]
+    assert [arm.name for arm in teacher.arms(ctx)] == ["main"]
     assert sorted(ctx.folder.receipt("synthesize")["outputs"]) == ["generated.jsonl", "synthesized.jsonl", "turned_away.jsonl"]
     left = {path.name for path in ctx.folder.file("controls").rglob("*.json*")}
     assert not left & {"generated.jsonl", "synthesized.jsonl", "turned_away.jsonl", "status.json"}
@@ -157,15 +157,15 @@ def test_what_tells_teachers_apart_is_config_identity_and_the_version_of_rules(m
             self.identity = identity
 
     block, other = {"@llm_models": "x", "max_tokens": 5}, {"@llm_models": "x", "max_tokens": 6}
-    found = {synthesize.identity(block, Chat("a")), synthesize.identity(block, Chat("b")), synthesize.identity(other, Chat("a"))}
-    found |= {synthesize.identity(block, make_scripted())}
-    monkeypatch.setattr(synthesize, "versions", lambda: {"spacy-synthesizrr": "99"})
-    assert synthesize.identity(block, Chat("a")) in found
-    assert synthesize.identity(block, make_scripted()) not in found
+    found = {teacher.identity(block, Chat("a")), teacher.identity(block, Chat("b")), teacher.identity(other, Chat("a"))}
+    found |= {teacher.identity(block, make_scripted())}
+    monkeypatch.setattr(teacher, "versions", lambda: {"spacy-synthesizrr": "99"})
+    assert teacher.identity(block, Chat("a")) in found
+    assert teacher.identity(block, make_scripted()) not in found
     assert len(found) == 4
 
 
 def test_plan_and_synthesize_agree_on_the_arms(walked):
     ctx = scripted()
     plan.run(ctx)
-    assert [arm.name for arm in synthesize.arms(ctx)] == ctx.folder.receipt("plan")["counts"]["arms"]
+    assert [arm.name for arm in teacher.arms(ctx)] == ctx.folder.receipt("plan")["counts"]["arms"]

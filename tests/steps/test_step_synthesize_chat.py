@@ -168,6 +168,14 @@ def test_the_end_tells_what_each_arm_took_and_a_rerun_asks_for_nothing(run, serv
     assert len(server.asked) == asked and " requests, " not in capsys.readouterr().out
 
 
+def test_the_step_says_what_it_will_take_before_it_asks(run, server, capsys):
+    context = run("[teacher.parameters]", "max_tokens = 100", "[teacher.budget]", "max_requests = 0")
+    with pytest.raises(BudgetReached):
+        synthesize.run(context)
+    assert not server.asked
+    assert "requests (at most" in (out := capsys.readouterr().out) and "costs nothing" in out
+
+
 def test_plan_cost_of_a_server_elsewhere_is_unknown(run):
     run()
     path = Path("configs/teacher.chat.cfg")
