@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import tee
 from typing import Any, Deque, Iterable, List, NamedTuple, Sequence
 
 from spacy.language import Language
@@ -36,7 +35,7 @@ class _Asked(NamedTuple):
     """A Doc on its way: itself, its prompts, and what the task gets beside the answers."""
 
     doc: Doc
-    prompts: Any
+    prompts: List[Any]
     shards: Any
 
 
@@ -44,7 +43,7 @@ class _Flight:
     """The Docs that were taken in and have not come out, and who answers for errors."""
 
     def __init__(self, name: str, component: Any, handle: Handler) -> None:
-        self.docs: Deque[Doc] = deque()
+        self.asked: Deque[_Asked] = deque()
         self.outside: Exception | None = None  # of an earlier component, or raised by the handler itself: not ours to handle
         self._name, self._component, self._handle = name, component, handle
 
@@ -90,8 +89,8 @@ class SynthesisComponent(LLMWrapper):
 
         stream (Iterable[Doc]): Docs.
         batch_size (int): Docs per call of a model that does not stream; others get all Docs in one call.
-        YIELDS (Doc): Docs in order. A Doc whose prompts cannot be rendered goes to the error handler alone; an error of
-            the model or of the task's parsing goes there with the Docs in flight, and the rest of the stream goes on.
+        YIELDS (Doc): Docs in order. A Doc whose prompts cannot be rendered, or whose answers cannot be parsed, goes to the
+            error handler alone; an error of the model goes there with the Docs in flight, and the rest of the stream goes on.
         """
         handle: Handler = self.get_error_handler()
         if streams(self._model):
@@ -111,29 +110,44 @@ class SynthesisComponent(LLMWrapper):
                 if error is flight.outside:
                     raise
                 # A model that fails before it takes any prompt would fail for ever: the next Doc goes with the error.
-                lost = list(flight.docs) or [doc for doc in [flight.take(docs)] if doc is not None]
-                flight.docs.clear()
+                lost = [item.doc for item in flight.asked] or [doc for doc in [flight.take(docs)] if doc is not None]
+                flight.asked.clear()
                 flight.report(lost, error)
                 ended = not lost
 
     def _flow(self, docs: Iterator[Doc], flight: _Flight) -> Iterator[Doc]:
-        """One lazy call of the model."""
-        asked = tee(self._ask(docs, flight), 3)
-        answers = tee(self._model(item.prompts for item in asked[0]), 2)
-        parsed = iter(self._task.parse_responses((item.shards for item in asked[1]), answers[0]))
-        for item in asked[2]:
-            doc = next(parsed, None)
-            if doc is None:
-                raise RuntimeError(f"The task of '{self._name}' gave fewer Docs than it took. It must give one for each.")
-            response = next(answers[1], ())
-            if doc is not item.doc:
-                _carry_over(item.doc, doc)
-            if self._save_io:
-                self._keep_io(doc, item.prompts, response)
-            flight.docs.popleft()
-            yield doc
+        """One lazy call of the model. Each Doc is parsed alone when its answers are there: a task that is given the whole
+        stream may keep every Doc of it, and one answer that it cannot parse would end the rest.
+        """
+        prompts = self._ask(docs, flight)
+        for response in self._model(prompts):
+            yield from self._land(flight, response)
+        while flight.asked or next(prompts, None) is not None:  # the model gave fewer answers than it was asked for
+            yield from self._land(flight, ())
 
-    def _ask(self, docs: Iterator[Doc], flight: _Flight) -> Iterator[_Asked]:
+    def _land(self, flight: _Flight, response: Iterable[Any]) -> Iterator[Doc]:
+        """The oldest Doc with its answers, unless it cannot be parsed. Answers that nobody asked for are dropped."""
+        if not flight.asked:
+            return
+        item = flight.asked.popleft()
+        try:
+            doc = self._parse(item, [response] if isinstance(response, str) else list(response))
+        except Exception as error:
+            return flight.report([item.doc], error)
+        yield doc
+
+    def _parse(self, item: _Asked, response: List[Any]) -> Doc:
+        doc: Doc | None = next(iter(self._task.parse_responses(iter([item.shards]), iter([response]))), None)
+        if doc is None:
+            raise RuntimeError(f"The task of '{self._name}' gave fewer Docs than it took. It must give one for each.")
+        if doc is not item.doc:
+            _carry_over(item.doc, doc)
+        if self._save_io:
+            self._keep_io(doc, item.prompts, response)
+        return doc
+
+    def _ask(self, docs: Iterator[Doc], flight: _Flight) -> Iterator[List[Any]]:
+        """Take Docs as the model takes their prompts."""
         sharding = supports_sharding(self._task)
         context_length: int | None = getattr(self._model, "context_length", None)
         while (doc := flight.take(docs)) is not None:
@@ -145,12 +159,12 @@ class SynthesisComponent(LLMWrapper):
             except Exception as error:  # one Doc that cannot be asked about keeps the others
                 flight.report([doc], error)
                 continue
-            flight.docs.append(doc)
-            yield _Asked(doc, list(prompts), list(shards) if sharding else shards)
+            item = _Asked(doc, list(prompts), list(shards) if sharding else shards)
+            flight.asked.append(item)
+            yield item.prompts
 
-    def _keep_io(self, doc: Doc, prompts: Sequence[Any], response: Iterable[Any]) -> None:
+    def _keep_io(self, doc: Doc, prompts: Sequence[Any], answers: Sequence[Any]) -> None:
         """Keep what spacy-llm keeps, under the same keys."""
-        answers = [response] if isinstance(response, str) else list(response)
         io = doc.user_data.setdefault("llm_io", {}).setdefault(self._name, {})
         if supports_sharding(self._task):
             io["prompt"], io["response"] = [str(prompt) for prompt in prompts], [str(answer) for answer in answers]

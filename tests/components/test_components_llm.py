@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import tracemalloc
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -266,6 +267,46 @@ def test_a_failing_model_goes_to_the_handler_and_the_stream_goes_on():
     done = list(nlp.pipe([plan(nlp, "a"), plan(nlp, "bad"), plan(nlp, "c"), plan(nlp, "d")]))
     assert [doc.text for doc in done] == ["a", "c", "d"]
     assert seen == [(["bad"], "no")]
+
+
+def test_an_answer_that_the_task_cannot_parse_costs_its_own_doc_alone():
+    class Picky:
+        def generate_prompts(self, docs: Iterable[Doc]) -> Iterable[str]:
+            yield from (doc.text for doc in docs)
+
+        def parse_responses(self, docs: Iterable[Doc], responses: Iterable[list[str]]) -> Iterable[Doc]:
+            for doc, _ in zip(docs, responses, strict=True):
+                if "bad" in doc.text:
+                    raise ValueError("no number in it")
+                yield doc
+
+    nlp, seen = pipeline(), []
+    nlp.get_pipe("llm_synthesizrr")._task = Picky()
+    nlp.set_error_handler(lambda name, component, docs, error: seen.append(([doc.text for doc in docs], str(error))))
+    done = list(nlp.pipe([plan(nlp, "a"), plan(nlp, "bad"), plan(nlp, "c")]))
+    assert ([doc.text for doc in done], seen) == (["a", "c"], [(["bad"], "no number in it")])
+
+
+class Token:
+    """Lives as long as the Doc that holds it."""
+
+
+@pytest.mark.filterwarnings(NO_WINDOW)
+def test_docs_that_came_out_are_kept_nowhere_whatever_the_task():
+    nlp, alive = pipeline(task={"@llm_tasks": "spacy.Raw.v1"}), weakref.WeakSet()
+
+    def stream():
+        for number in range(60):
+            doc = nlp.make_doc(f"doc {number}")
+            doc.user_data["token"] = token = Token()
+            alive.add(token)
+            yield doc
+
+    most = 0
+    for _ in nlp.pipe(stream()):
+        gc.collect()
+        most = max(most, len(alive))
+    assert most < 20
 
 
 def test_a_model_that_always_fails_comes_to_an_end():
