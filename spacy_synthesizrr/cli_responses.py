@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,31 +54,31 @@ def ls(
     file: Path | None = FILE,
     n: int = typer.Option(20, "-n", min=1, help="Answers to list."),
 ) -> None:
-    """List answers: request, when, model, tokens, the beginning of the text."""
-    from spacy_synthesizrr.models.ledger import kept
+    """List the newest answers: request, when, model, tokens, the beginning of the text."""
+    from spacy_synthesizrr.models.archive import newest
 
     with open_responses(run, file) as store:
-        for row in kept(store, limit=n):
+        for row in newest(store, n):
             text = " ".join(row["text"].split())[:SHOWN]
-            say(f"{row['request'][:12]}  {_when(row['at'])}  {row['model'] or '-'}  {_tokens(row)}  {text}")
-        say(f"{len(store)} answers in {store.path}")
+            say(_plain(f"{row['request'][:12]}  {_when(row['at'])}  {row['model'] or '-'}  {_tokens(row)}  {text}"))
+        say(f"{len(store):,} answers, {store.path.stat().st_size / 2**20:.1f} MB in {store.path}")
 
 
 @app.command("show")
 @user_errors
 def show(request: str = typer.Argument(..., help="A request hash, or its first digits."), run: str = RUN, file: Path | None = FILE) -> None:
     """Show one answer whole, with all that is known of it."""
-    from spacy_synthesizrr.models.ledger import kept
+    from spacy_synthesizrr.models.archive import kept
 
     with open_responses(run, file) as store:
-        found = list(kept(store, begins=request, limit=2))
+        found = list(islice(kept(store, begins=request), 2))
         if len(found) != 1:
             problem = "more than one answer begins" if found else "no answer begins"
             raise InputError(f"{problem} with '{request}'.", path=store.path, cure="List them with: synthesizrr responses ls")
         for key, value in found[0].items():
             if key != "text" and value is not None:
-                say(f"{key}: {_when(value) if key == 'at' else value}")
-        say(f"\n{found[0]['text']}")
+                say(_plain(f"{key}: {_when(value) if key == 'at' else value}"))
+        say(f"\n{_plain(found[0]['text'])}")
 
 
 @app.command("export")
@@ -86,14 +86,37 @@ def show(request: str = typer.Argument(..., help="A request hash, or its first d
 def export(out: Path = typer.Argument(..., help="A .jsonl file."), run: str = RUN, file: Path | None = FILE) -> None:  # noqa: B008
     """Write all answers as JSONL."""
     from spacy_synthesizrr.jsonl import write_jsonl
-    from spacy_synthesizrr.models.ledger import kept
+    from spacy_synthesizrr.models.archive import kept
 
     def rows() -> Iterator[dict[str, Any]]:
         for row in kept(store):
             yield {"v": 1, **row}
 
     with open_responses(run, file) as store:
-        say(f"{write_jsonl(out, rows())} answers in {out}")
+        count = write_jsonl(out, rows())
+        out.chmod(0o600)  # as the store itself
+        say(f"{count} answers in {out}")
+
+
+@app.command("import")
+@user_errors
+def take_in(
+    files: list[Path] = typer.Argument(..., help="Files of answers to batch requests: .jsonl or .jsonl.gz."),  # noqa: B008
+    run: str = RUN,
+    file: Path | None = FILE,
+) -> None:
+    """Take answers in from batch files, wherever they lie; those in the folder of the requests are found without this."""
+    from spacy_synthesizrr.models import batch_answers, ledger
+    from spacy_synthesizrr.models.batch_index import Index
+
+    with open_responses(run, file) as store:
+        ledger.prepare(store)
+        index, taken = Index(store), []
+        for path in files:
+            taken += list(batch_answers.take_in(index, [path], again=True))
+            for line in taken[-1].lines():
+                say(line)
+        batch_answers.check(index, taken)
 
 
 @app.command("prune")
@@ -106,13 +129,12 @@ def prune(
     yes: bool = typer.Option(False, "--yes", help="Really remove them: they would have to be paid again."),
 ) -> None:
     """Remove answers by age or model; without --yes, only count them. The ledger keeps what was spent."""
-    from spacy_synthesizrr.models import ledger
+    from spacy_synthesizrr.models.archive import prune as remove
 
-    if days is None and model is None:
+    if days is None and not model:
         raise InputError("Nothing is chosen.", cure="Give --days or --model, or remove the file to remove everything.")
     with open_responses(run, file) as store:
-        chosen = {"before": None if days is None else time.time() - days * DAY, "identity": model}
-        count = ledger.prune(store, remove=yes, **chosen)  # type: ignore[arg-type]
+        count = remove(store, before=None if days is None else time.time() - days * DAY, name=model or None, remove=yes)
         say(f"{count} answers removed" if yes else f"{count} answers would be removed; do it with --yes")
 
 
@@ -138,6 +160,11 @@ def _spent(about: str, rows: list[dict[str, Any]]) -> str:
     unknown = f"price of {sums['unpriced']:,} requests unknown" if sums["unpriced"] else ""
     tokens = f"{sums['prompt_tokens']:,} prompt tokens, {sums['answer_tokens']:,} answer tokens"
     return f"  {about}: {sums['requests']:,} requests, {tokens}, {', '.join(part for part in (money, unknown) if part)}"
+
+
+def _plain(text: str) -> str:
+    """Text that a terminal only shows: a model may write what repaints a screen."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else repr(sign)[1:-1] for sign in text)
 
 
 def _when(at: float | None) -> str:

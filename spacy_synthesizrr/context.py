@@ -80,6 +80,14 @@ class Context:
         return self.inputs["settings"]
 
     @property
+    def scope(self) -> str:
+        """RETURNS (str): On whose account the run spends, see `models.ledger`: its name, and the id that its folder got when it was
+        made. Runs from before there were ids go by their name alone.
+        """
+        name, id = self.folder.path.name, self.inputs.get("id", "")
+        return f"{name}/{id}" if id else name
+
+    @property
     def seed(self) -> int:
         """RETURNS (int): The seed of everything random in this run."""
         return int(self.settings["seed"])

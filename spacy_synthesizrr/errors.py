@@ -9,6 +9,7 @@
     ├── PlanError         nothing can be planned from this corpus, these seeds and these windows
     ├── TeacherError      the teacher cannot answer any prompt (one bad prompt is a Failure, not an error)
     ├── BudgetReached     a cap on requests, tokens or money was reached; what was paid is kept (exit code 3)
+    ├── WaitsForAnswers   requests lie in a file and somebody else has to answer them first (exit code 4)
     ├── StudentError      the student cannot be trained or evaluated on these rows
     └── MissingExtraError an optional package that is not installed
 
@@ -26,6 +27,7 @@ from types import ModuleType
 
 EXIT_CODE = 2
 BUDGET_EXIT_CODE = 3
+WAITS_EXIT_CODE = 4
 
 
 class SynthesizrrError(Exception):
@@ -61,6 +63,12 @@ class BudgetReached(SynthesizrrError):
     """A cap was reached. Not a fault: with a higher cap the work goes on where it stopped."""
 
     exit_code = BUDGET_EXIT_CODE
+
+
+class WaitsForAnswers(SynthesizrrError):
+    """Requests were written to a file. Not a fault: when their answers are there, the work goes on."""
+
+    exit_code = WAITS_EXIT_CODE
 
 
 class StudentError(SynthesizrrError):

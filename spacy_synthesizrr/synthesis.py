@@ -4,10 +4,15 @@ It works in waves. A wave asks, per label, for exactly as many candidates as are
 filters turn away is asked for again in the next wave from the plan's reserve. So no answer is bought that is not needed,
 and the same answers always give the same accepted rows, however the teacher orders its work. A wave in which nobody
 answered ends it: while a server is out, the reserve would only be spent on failures.
+
+A teacher may also answer in a later run. A candidate that waits for its answer counts as accepted until then, so that the
+waves ask for all that is surely needed; some more are asked for, since some of those that wait will be turned away. Nothing is
+written then. When every answer is there, the waves run as if the teacher had answered at once.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, GENERATED, REJECTED, Candidate, Event
 from spacy_synthesizrr.curation.verdicts import RowFilter
-from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.errors import TeacherError, WaitsForAnswers
 from spacy_synthesizrr.jsonl import atomic, dumps, parse_row
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.prompts import RETRYABLE
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 STEP = "synthesize"
 FILES = ("generated.jsonl", "synthesized.jsonl", "turned_away.jsonl")
+LATER = ("missing", "budget")  # failures of a teacher that answers later: not answered yet, not asked yet
 OUTAGE = 20  # requests of one wave that all failed though they may be answered later: the teacher is out
 Watch = Callable[[Candidate], None]
 
@@ -39,6 +45,7 @@ class Outcome:
     per_label (int): Rows wanted of each label.
     accepted (Dict[str, int]): Rows accepted per label.
     failed (Dict[str, Counter]): Failures per label and kind.
+    waiting (Counter): Requests per label that a later run will see answered.
     asked (int): Requests.
     said (str): What the first failure said.
     """
@@ -46,6 +53,7 @@ class Outcome:
     per_label: int
     accepted: dict[str, int]
     failed: dict[str, Counter[str]] = field(default_factory=dict)
+    waiting: Counter[str] = field(default_factory=Counter)
     asked: int = 0
     said: str = ""
 
@@ -56,6 +64,10 @@ class Outcome:
         if candidate.status == FAILED:
             self.failed.setdefault(candidate.key, Counter())[candidate.reason] += 1
             self.said = self.said or str(candidate.events[-1].detail.get("detail", ""))
+
+    def missing(self, key: str) -> int:
+        """RETURNS (int): Rows of a label that are still to be asked for."""
+        return self.per_label - self.accepted[key] - self.waiting[key]
 
     @property
     def failures(self) -> Counter[str]:
@@ -106,7 +118,17 @@ class Plan:
                 yield parse_row(file.readline(), Candidate.from_dict, path=self.path, number=0)
 
 
-def synthesize(plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accept: RowFilter, per_label: int, watch: Watch) -> Outcome:
+def synthesize(
+    plan: Plan,
+    folder: Path,
+    *,
+    nlp: Language,
+    lookup: Lookup,
+    accept: RowFilter,
+    per_label: int,
+    watch: Watch,
+    extra: float | None = None,
+) -> Outcome:
     """Run waves until every label of the plan has `per_label` accepted rows or has nothing left.
 
     plan (Plan): What may be asked for.
@@ -115,24 +137,33 @@ def synthesize(plan: Plan, folder: Path, *, nlp: Language, lookup: Lookup, accep
     nlp (Language): A pipeline whose last component turns planned candidates into texts.
     accept (RowFilter): Judges each row in plan order.
     watch (Callable): Is told of every finished candidate, for progress and funnel.
+    extra (float | None): Of a teacher that answers in a later run: how many more candidates to ask for, as a share of those that
+        wait. None for a teacher that answers now.
     RETURNS (Outcome): What was accepted and what failed.
     RAISES (TeacherError): When every request failed; then nothing is written.
+    RAISES (WaitsForAnswers): When a later run is needed; then nothing is written.
     """
     outcome = Outcome(per_label, dict.fromkeys(plan.offsets, 0))
     generated_path, kept_path, away_path = (folder / name for name in FILES)
     with atomic(generated_path) as generated, atomic(kept_path) as kept, atomic(away_path) as away:
         out = False
-        while not out and (
-            wanted := {key: per_label - count for key, count in outcome.accepted.items() if count < per_label and plan.left(key)}
-        ):
+        while not out and (wanted := {key: count for key in outcome.accepted if (count := outcome.missing(key)) > 0 and plan.left(key)}):
             before, lost = outcome.asked, _retryable(outcome)
             for candidate, passage in answers(plan.take(wanted), nlp=nlp, lookup=lookup):
+                if extra is not None and candidate.status == FAILED and candidate.reason in LATER:
+                    outcome.waiting[candidate.key] += 1
+                    continue
                 _write(generated, candidate)
                 judged = judge(candidate, passage, accept, field=lookup.task.generated.name)
                 _write(kept if judged.status == ACCEPTED else away, judged)
                 outcome.add(judged)
                 watch(judged)
             out = outcome.asked - before == _retryable(outcome) - lost >= OUTAGE
+        if outcome.waiting:
+            ahead = {key: math.ceil(count * (extra or 0.0)) for key, count in outcome.waiting.items()}
+            for _ in answers(plan.take(ahead), nlp=nlp, lookup=lookup):
+                pass
+            raise WaitsForAnswers(f"{outcome.waiting.total()} requests wait for their answers.")
         _refuse_outage(outcome)
     return outcome
 

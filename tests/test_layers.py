@@ -21,7 +21,7 @@ LAYERS = (
     "draws tasks students",
     "components synthesis report trace",
     "steps",
-    "scaffold cli_responses",
+    "scaffold cli_responses cli_teacher",
     "cli",
     "spacy_cli __main__",
 )

@@ -1,13 +1,16 @@
 """Each of these bugs has cost users of other projects rows, money or trust. The name of a test says which one."""
 
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import spacy
 from asking import ask_once, chat, kinds, texts
-from faults import BUSY, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
+from faults import BUSY, HTML, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
@@ -73,7 +76,7 @@ def test_same_passage_k_draws_gives_k_calls(nlp, store):
     assert (teacher.calls, len({row["request"] for row in doc._.synthesizrr}), len(store)) == (5, 5, 5)
 
 
-def test_last_partial_batch_is_kept(nlp, store):
+def test_last_partial_batch_is_cached(nlp, store):
     use(nlp, Remembering(make_scripted(), store))
     list(nlp.pipe((planned(nlp, number, f"text {number}") for number in range(6)), batch_size=4))
     teacher = make_scripted()
@@ -135,8 +138,9 @@ def test_error_text_never_becomes_example(nlp, answer):
 
     use(nlp, model)
     [doc] = list(nlp.pipe([planned(nlp, 1)]))
-    assert doc._.synthesizrr[0]["status"] == "failed"
-    assert "fields" not in doc._.synthesizrr[0]
+    [row] = doc._.synthesizrr
+    assert (row["status"], row["events"][-1]["reason"]) == ("failed", getattr(answer, "kind", "malformed"))
+    assert "fields" not in row
 
 
 def test_truncated_answer_is_not_accepted(nlp):
@@ -149,7 +153,7 @@ def test_truncated_answer_is_not_accepted(nlp):
     assert (doc._.synthesizrr[0]["status"], doc._.synthesizrr[0]["events"][-1]["reason"]) == ("failed", "truncated")
 
 
-def test_empty_input_batch_sends_no_empty_prompt(nlp, store):
+def test_empty_input_batch(nlp, store):
     teacher = make_scripted()
     use(nlp, Remembering(teacher, store))
     assert list(nlp.pipe([])) == []
@@ -208,11 +212,66 @@ def test_system_prompt_and_base_url_are_in_key(store):
     assert len(server.asked) == 3
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        Fault("status", 500, body="502 Bad Gateway"),
+        Fault("raw", body={"error": {"message": "quota exceeded"}}),
+        Fault("raw", body={"detail": "no such model"}),
+        HTML,
+    ],
+)
+def test_error_text_never_becomes_example_over_http(nlp, store, quick, error):
+    with FaultServer(always(error)) as server, chat(server, store, requests={"max_retries": 1}) as model:
+        use(nlp, model)
+        [doc] = list(nlp.pipe([planned(nlp, 1)]))
+    [row] = doc._.synthesizrr
+    assert (row["status"], "fields" in row, len(store)) == ("failed", False, 0)
+
+
 def test_failures_are_re_asked_on_resume_over_http(store, quick):
     with FaultServer(lambda number, body: Fault(finish="length") if number < 3 else OK) as server:
         first = ask_once(server, store, texts(9), requests={"max_in_flight": 1})
         second = ask_once(server, store, texts(9), requests={"max_in_flight": 1})
     assert (kinds(first), kinds(second), len(server.asked)) == ({"truncated": 3, "answer": 6}, {"answer": 9}, 12)
+
+
+UNREADABLE = """
+import os, signal, sys, spacy
+
+nlp = spacy.blank("en")
+model = {"@llm_models": "synthesizrr.ChatCompletions.v1", "base_url": sys.argv[1], "model": "m", "responses": sys.argv[2]}
+model["requests"] = {"max_in_flight": 4}
+component = nlp.add_pipe("llm_synthesizrr", config={"task": {"@llm_tasks": "spacy.Raw.v1"}, "model": model})
+
+def broken(docs, answers):
+    for doc, answer in zip(docs, answers):
+        raise RuntimeError(f"cannot parse {list(answer)}")
+    yield
+
+component.task.parse_responses = broken
+try:
+    list(nlp.pipe(f"text {number}" for number in range(20)))
+except RuntimeError:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_paid_answer_survives_parse_error_and_sigkill(store):
+    with FaultServer() as server:
+        killed = subprocess.run([sys.executable, "-W", "ignore", "-c", UNREADABLE, server.url, str(store.path)], timeout=120)
+        assert killed.returncode == -signal.SIGKILL
+        paid, kept = len(server.asked), len(store)
+        assert (paid - kept <= 4, kept > 0) == (True, True)
+        prompts = [answer.removeprefix("answer to ") for answer in answers_of(store)]
+        assert server.prompts[0] in prompts  # the one that could not be parsed
+        assert ask_once(server, store, prompts) == [f"answer to {prompt}" for prompt in prompts]
+        assert len(server.asked) == paid
+
+
+def answers_of(store):
+    with store.transaction(flush=False) as connection:
+        return [text for (text,) in connection.execute("SELECT text FROM answers ORDER BY request")]
 
 
 def test_resume_runs_at_full_concurrency(store):
@@ -239,10 +298,14 @@ def test_limiter_recovers_from_floor(store, quick):
 
 
 def test_slow_server_without_429_lowers_concurrency(store):
-    with FaultServer(seconds=0.02, capacity=2) as server, chat(server, store, requests={"max_in_flight": 32}) as model:
-        limits = [model.status()["limit"] for _ in model([text] for text in texts(200))]
-    assert (len(limits), sum(server.paid.values())) == (200, 200)
-    assert 2 <= min(limits) < 32
+    limits = []
+    with FaultServer(seconds=0.02) as server, chat(server, store, requests={"max_in_flight": 32}) as model:
+        for number, _ in enumerate(model([text] for text in texts(300))):
+            limits.append(model.status()["limit"])
+            if number == 150:
+                server.narrow(capacity=1)  # from now on requests queue, and nobody says so
+    assert limits[150] == 32 > min(limits[151:])
+    assert sum(server.paid.values()) == 300
 
 
 def test_cap_stops_before_exceeding_and_resumes(store):

@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from typing import List, Tuple
+from typing import List
 
 from spacy_synthesizrr.models.budget import Budget, Spent
+from spacy_synthesizrr.models.headers import duration
 from spacy_synthesizrr.models.pace import Bucket, Pace
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class OverBudget(Exception):
-    """A cap is reached: this request is not sent. Ends as a Failure, never outside."""
+    """A request is not sent because of a cap. Ends as a Failure, never outside.
+
+    cap (str): Which one, in words.
+    alone (bool): Whether only this request is too large; others may go on.
+    """
+
+    def __init__(self, cap: str, *, alone: bool = False) -> None:
+        super().__init__(cap)
+        self.alone = alone
+
+    @property
+    def detail(self) -> str:
+        """RETURNS (str): For the Failure."""
+        return f"{'too large for the budget' if self.alone else 'the budget is used up'}: {self}"
 
 
 @dataclass(frozen=True)
@@ -30,11 +39,13 @@ class Permit:
     """Leave to send one request.
 
     sent (float): When it was given, on the monotonic clock.
-    reserved (Spent): What the request can cost at most.
+    reserved (Spent): What the request will cost, rather more than less.
+    most (Spent): What it can cost at the very most: that much is held back under the caps.
     """
 
     sent: float
     reserved: Spent
+    most: Spent
 
 
 @dataclass(order=True)
@@ -68,7 +79,7 @@ class Admission:
         number (int): Place of the prompt: lower ones go first.
         size (int): Bytes of the request.
         RETURNS (Permit): Must be given back with `release`.
-        RAISES (OverBudget): When a cap is reached.
+        RAISES (OverBudget): When a cap is reached, or the request is too large for it.
         """
         granted: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, _Waiter(number, size, granted))
@@ -86,10 +97,9 @@ class Admission:
         used (Spent): What the request did cost.
         """
         self.in_flight -= 1
-        self.budget.settle(permit.reserved, used)
+        self.budget.settle(permit.most, used)
         if self._tokens is not None:
-            reserved = permit.reserved
-            self._tokens.take(used.prompt_tokens + used.answer_tokens - reserved.prompt_tokens - reserved.answer_tokens)
+            self._tokens.take(used.tokens - permit.reserved.tokens)
         self._pump()
 
     def held(self, headers: Mapping[str, str]) -> None:
@@ -111,13 +121,14 @@ class Admission:
                 continue
             if self.in_flight >= self.pace.allowed:
                 return
-            wanted = self.budget.reservation(waiter.size)
-            cap = self.budget.reached or self.budget.exceeded_by(wanted)
-            if cap and not self.budget.reached and self.in_flight:
-                return  # what is in flight may cost less than it reserved
-            if cap:
-                self.budget.reached = cap
-                heapq.heappop(self._waiting).granted.set_exception(OverBudget(cap))
+            wanted, most = self.budget.reservation(waiter.size), self.budget.most(waiter.size)
+            cap = self._cap(most)
+            if cap is not None:
+                if not cap.alone and not self.budget.reached:
+                    if self.in_flight:
+                        return  # what is in flight may cost less than it reserved
+                    self.budget.reached = str(cap)
+                heapq.heappop(self._waiting).granted.set_exception(cap)
                 continue
             now = time.monotonic()
             pause = self._pause(wanted, now)
@@ -125,54 +136,30 @@ class Admission:
                 self._timer = asyncio.get_running_loop().call_later(pause, self._pump)
                 return
             heapq.heappop(self._waiting)
-            self._admit(waiter, wanted, now)
+            self._admit(waiter, Permit(now, wanted, most))
+
+    def _cap(self, most: Spent) -> OverBudget | None:
+        """The cap that keeps a request from being sent now."""
+        if self.budget.reached:
+            return OverBudget(self.budget.reached)
+        if alone := self.budget.alone(most):
+            return OverBudget(alone, alone=True)
+        cap = self.budget.exceeded_by(most)
+        return OverBudget(cap) if cap else None
 
     def _pause(self, wanted: Spent, now: float) -> float:
         waits = [self.pace.held_until - now]
         if self._requests is not None:
             waits.append(self._requests.wait(1, now))
         if self._tokens is not None:
-            waits.append(self._tokens.wait(wanted.prompt_tokens + wanted.answer_tokens, now))
+            waits.append(self._tokens.wait(wanted.tokens, now))
         return max(waits)
 
-    def _admit(self, waiter: _Waiter, wanted: Spent, now: float) -> None:
+    def _admit(self, waiter: _Waiter, permit: Permit) -> None:
         self.in_flight += 1
-        self.budget.reserve(wanted)
+        self.budget.reserve(permit.most)
         if self._requests is not None:
             self._requests.take(1)
         if self._tokens is not None:
-            self._tokens.take(wanted.prompt_tokens + wanted.answer_tokens)
-        waiter.granted.set_result(Permit(now, wanted))
-
-
-def duration(text: str) -> float | None:
-    """Seconds in "1s", "6m0s", "20ms" or "1.5".
-
-    RETURNS (float | None): None for anything else.
-    """
-    text = text.strip()
-    parts: List[Tuple[str, str]] = _DURATION.findall(text)
-    if parts and "".join(amount + unit for amount, unit in parts) == text:
-        return sum(float(amount) * _UNITS[unit] for amount, unit in parts)
-    try:
-        return max(0.0, float(text)) if text.lower() not in ("nan", "inf", "infinity") else None
-    except ValueError:
-        return None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """How long a server asks to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
-
-    RETURNS (float | None): Seconds; None when it does not say.
-    """
-    in_ms = duration(headers.get("retry-after-ms", ""))
-    if in_ms is not None:
-        return in_ms / 1000.0
-    said = headers.get("retry-after", "")
-    seconds = duration(said)
-    if seconds is not None or not said:
-        return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
+            self._tokens.take(permit.reserved.tokens)
+        waiter.granted.set_result(permit)

@@ -12,32 +12,35 @@ temporary file that lives as long as the model.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import random
+import shutil
 import tempfile
+import threading
 import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, Iterable
 
-from spacy_synthesizrr.errors import ConfigError, TeacherError
+from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.models import ledger
 from spacy_synthesizrr.models.admission import Admission
+from spacy_synthesizrr.models.attempts import Attempts
 from spacy_synthesizrr.models.budget import Budget, Price, make_budget
 from spacy_synthesizrr.models.commits import Commits
-from spacy_synthesizrr.models.endpoint import NAME, Endpoint, check_no_secrets, make_endpoint, scrub
+from spacy_synthesizrr.models.endpoint import NAME, Endpoint, make_endpoint
+from spacy_synthesizrr.models.forks import renew_after_fork
 from spacy_synthesizrr.models.http import HttpClient, proxy_for
+from spacy_synthesizrr.models.memory import named_store
 from spacy_synthesizrr.models.pace import Pace
 from spacy_synthesizrr.models.prices import priced
-from spacy_synthesizrr.models.requests import Requests
-from spacy_synthesizrr.models.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.responses import ResponseStore
 from spacy_synthesizrr.models.scheduler import Scheduler
 from spacy_synthesizrr.models.settings import read_settings
-from spacy_synthesizrr.models.wire import LIMIT_KEYS, request_body
+from spacy_synthesizrr.models.shape import Shape, make_shape
+from spacy_synthesizrr.models.verdicts import Verdicts
 
-OURS = ("model", "messages", "stream", "n")  # keys of the body that cannot be set by hand
 GRACE = 5.0  # seconds for requests in flight when Python ends
 
 
@@ -45,7 +48,7 @@ class ChatCompletions:
     """A chat server as a teacher. Makes no network call before the first prompt.
 
     endpoint (Endpoint): Where it is.
-    model (str): The server's name for the model.
+    shape (Shape): How a prompt becomes a request.
     """
 
     owns_store = True
@@ -57,46 +60,48 @@ class ChatCompletions:
     def __init__(
         self,
         endpoint: Endpoint,
-        model: str,
+        shape: Shape,
         *,
-        system: str | None,
-        parameters: Dict[str, Any],
-        extra_body: Dict[str, Any],
         budget: Budget,
         settings: Dict[str, Any],
         context_length: int | None,
         responses: str | None,
     ) -> None:
-        self.endpoint, self.model_name, self.context_length = endpoint, model, context_length
-        self.system, self.parameters, self.extra_body = system, parameters, extra_body
+        self.endpoint, self.shape, self.context_length = endpoint, shape, context_length
         self.settings, self._budget, self._responses = settings, budget, responses
         self._store: ResponseStore | None = None
+        self._own: ResponseStore | None = None  # temporary
         self._purpose = ledger.Purpose()
         self._made_in = os.getpid()
         self._scheduler: Scheduler | None = None
         self._finalizer: Any = None
         self._runs_in = 0
+        self._lock = threading.Lock()  # two threads may ask for the first time at once
+        renew_after_fork(self)
 
     def __repr__(self) -> str:
         """RETURNS (str): Model and address. Secrets are not even known before the first prompt."""
-        return f"ChatCompletions({self.model_name!r} at {self.endpoint.url!r})"
+        return f"ChatCompletions({self.shape.model!r} at {self.endpoint.url!r})"
 
     def __getstate__(self) -> Dict[str, Any]:
         """RETURNS (dict): The settings; connections, threads and secrets stay behind."""
-        return {**self.__dict__, "_scheduler": None, "_finalizer": None, "_runs_in": 0}
+        return {**self.__dict__, "_scheduler": None, "_own": None, "_finalizer": None, "_runs_in": 0, "_lock": None}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+        renew_after_fork(self)
 
     @property
     def name(self) -> str:
         """RETURNS (str): For people."""
-        return self.model_name
+        return self.shape.model
 
     @property
     def identity(self) -> str:
         """RETURNS (str): All that shapes an answer beside messages and draw, as JSON. How it is asked for (pace, caps, timeouts,
         port, headers) does not count.
         """
-        about = {"endpoint": self.endpoint.identity, "model": self.model_name, "system": self.system}
-        return json.dumps({**about, "parameters": self.parameters, "extra_body": self.extra_body}, sort_keys=True, ensure_ascii=False)
+        return self.shape.identity
 
     @property
     def price(self) -> Price:
@@ -106,7 +111,7 @@ class ChatCompletions:
     @property
     def account(self) -> str:
         """RETURNS (str): Whom the money goes to, in the ledger."""
-        return f"{self.model_name} at {self.endpoint.identity}"
+        return self.shape.account
 
     def remember(self, store: ResponseStore, *, scope: str = "", stage: str = "", round: int = 0) -> None:
         """Use a response store, unless the config names one.
@@ -134,7 +139,7 @@ class ChatCompletions:
         """
         budget, in_flight, limit = self._budget, 0, self.settings["max_in_flight"]
         if self._scheduler is not None:
-            admission = self._scheduler.requests.admission
+            admission = self._scheduler.attempts.admission
             budget, in_flight, limit = admission.budget, admission.in_flight, admission.pace.allowed
         about = {"in_flight": in_flight, "limit": limit, "reached": budget.reached}
         return {**about, **budget.sums(budget.spent), "new": budget.sums(budget.new)}
@@ -144,7 +149,8 @@ class ChatCompletions:
 
         grace (float): Seconds; as long as one request can take by default.
         """
-        scheduler, self._scheduler = self._scheduler, None
+        with self._lock:
+            scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None and self._runs_in == os.getpid():
             self._finalizer.detach()
             scheduler.close(grace=self.settings["connect_timeout"] + self.settings["read_timeout"] if grace is None else grace)
@@ -156,56 +162,67 @@ class ChatCompletions:
                 f"{NAME} cannot be used with n_process > 1: each process would keep limits and caps of its own. "
                 f"Use n_process = 1; {self.settings['max_in_flight']} requests are in flight at a time anyway (max_in_flight)."
             )
-        if self._scheduler is None or self._runs_in != os.getpid():  # a fork inherits no threads
-            self._scheduler, self._runs_in = self._start(), os.getpid()
-            self._finalizer = weakref.finalize(self, self._scheduler.close, grace=GRACE)
-        return self._scheduler
+        with self._lock:
+            if self._scheduler is None or self._runs_in != os.getpid():  # a fork inherits no threads
+                self._scheduler, self._runs_in = self._start(), os.getpid()
+                self._finalizer = weakref.finalize(self, _end, self._scheduler, self._runs_in)
+            return self._scheduler
 
     def _start(self) -> Scheduler:
         secrets = self.endpoint.secrets()
-        store = ResponseStore(self._responses) if self._responses else self._store
+        store = named_store(self._responses) if self._responses else self._store
         if store is None:  # an empty store counts as false
-            store = _temporary_store()
+            self._own = store = _temporary_store() if self._own is None else self._own
         ledger.prepare(store)
         purpose = replace(self._purpose, account=self.account)
-        budget = self._budget.starting(ledger.spent(store, purpose.scope, purpose.account))
-        commits = Commits(store, identity=self.identity, purpose=purpose)
+        budget = self._budget.starting(ledger.spent(store, purpose.scope))
+        answered = ledger.has_answers(store, self.identity)
+        commits = Commits(store, identity=self.identity, purpose=purpose, elsewhere=budget.others)
         settings = dict(self.settings)
         headers = {**self.endpoint.headers, **secrets}
-        url, model, proxy = self.endpoint.url, self.model_name, None if self.endpoint.local else proxy_for(self.endpoint.url)
+        url, model, proxy = self.endpoint.url, self.shape.model, None if self.endpoint.local else proxy_for(self.endpoint.url)
 
-        def requests(finish: Any, stop: Any) -> Requests:
+        def attempts(finish: Any, stop: Any) -> Attempts:
             rng = random.Random()  # pauses only: clients that start together must not come back together
             timeouts = {name: settings[name] for name in ("connect_timeout", "read_timeout")}
             rates = {name: settings[name] for name in ("requests_per_minute", "tokens_per_minute")}
-            return Requests(
+            return Attempts(
                 HttpClient(url, headers, **timeouts, proxy=proxy),
                 Admission(Pace(settings["max_in_flight"], rng), budget, **rates),
                 commits,
+                Verdicts(NAME, url, answered=answered, most=settings["max_in_flight"], max_retries=settings["max_retries"]),
                 model=model,
-                max_retries=settings["max_retries"],
+                secrets=secrets,
                 rng=rng,
-                hide=lambda text: scrub(text, secrets),
                 finish=finish,
                 stop=stop,
             )
 
-        identity, system, parameters, extra = self.identity, self.system, self.parameters, self.extra_body
         return Scheduler(
-            requests,
+            attempts,
             store=store,
             commits=commits,
-            hash_of=lambda prompt: request_hash(prompt, identity=identity),
-            body_of=lambda prompt: request_body(prompt, model=model, system=system, parameters=parameters, extra=extra),
+            hash_of=self.shape.hash_of,
+            body_of=self.shape.body_of,
             window=settings["read_ahead"] * settings["max_in_flight"],
         )
 
 
+def _end(scheduler: Scheduler, process: int) -> None:
+    if process == os.getpid():  # a fork has none of the threads that this would wait for
+        scheduler.close(grace=GRACE)
+
+
 def _temporary_store() -> ResponseStore:
-    folder = tempfile.TemporaryDirectory(prefix="synthesizrr-")
-    store = ResponseStore(Path(folder.name) / "answers.sqlite")
-    weakref.finalize(store, folder.cleanup)
+    folder = tempfile.mkdtemp(prefix="synthesizrr-")
+    store = ResponseStore(Path(folder) / "answers.sqlite")
+    weakref.finalize(store, _remove, folder, os.getpid())
     return store
+
+
+def _remove(folder: str, process: int) -> None:
+    if process == os.getpid():  # a fork that ends must leave it to its parent
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_chat_completions(
@@ -247,30 +264,18 @@ def make_chat_completions(
     RETURNS (ChatCompletions): The model.
     RAISES (ConfigError): For whatever can be seen to be wrong without asking the server.
     """
-    if not isinstance(model, str) or not model.strip():
-        raise ConfigError(f"{NAME}: model is empty. Give the server's name for the model.")
     endpoint = make_endpoint(base_url, api_key_env=api_key_env, headers=headers, headers_env=headers_env, identity=endpoint_identity)
-    for where, values in (("parameters", parameters or {}), ("extra_body", extra_body or {})):
-        check_no_secrets(values, where)
-        for key in OURS:
-            if key in values:
-                raise ConfigError(f"{NAME}: {where} may not set '{key}': this model sets it. Take it out.")
-    limits = [value for values in (parameters or {}, extra_body or {}) for key in LIMIT_KEYS if (value := values.get(key)) is not None]
-    if any(isinstance(value, bool) or not isinstance(value, int) or value < 1 for value in limits):
-        raise ConfigError(f"{NAME}: the most tokens of an answer must be a whole number from 1 (was: {limits}).")
+    shape = make_shape(endpoint.identity, model, system=system, parameters=parameters, extra_body=extra_body, name=NAME)
     spend = make_budget(
         budget,
         priced(price, model=model, url=endpoint.url, where=NAME),
-        answer_limit=min(limits, default=None),
+        answer_limit=shape.limit,
         local=endpoint.local,
         name=NAME,
     )
     return ChatCompletions(
         endpoint,
-        model,
-        system=system,
-        parameters=dict(parameters or {}),
-        extra_body=dict(extra_body or {}),
+        shape,
         budget=spend,
         settings=read_settings(requests or {}),
         context_length=context_length,

@@ -6,9 +6,10 @@ import ipaddress
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from spacy_synthesizrr.errors import ConfigError, TeacherError
@@ -16,10 +17,14 @@ from spacy_synthesizrr.errors import ConfigError, TeacherError
 NAME = "synthesizrr.ChatCompletions.v1"
 PATH = "/chat/completions"
 HIDDEN = "***"
+TOO_SHORT = 6  # letters of a word that is no secret by itself, such as "Bearer"
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SECRET = re.compile(r"authoriz|api[-_]?key|secret|password|passwd|credential|cookie|(?:^|[-_])(?:auth|token|sig)$", re.IGNORECASE)
 _KEY = re.compile(r"(?:^|[-_])key$", re.IGNORECASE)  # a secret in a header or an address; in a body, "prompt_cache_key" is none
-_LITERAL = re.compile(r"^(?:bearer|basic|token)\s+\S|^(?:sk|gsk|hf|xai|pk|ghp)[-_][\w-]{8,}", re.IGNORECASE)
+_LITERAL = re.compile(
+    r"^(?:bearer|basic|token)\s+\S|^(?:sk|gsk|hf|xai|pk|ghp)[-_][\w-]{8,}|^AIza[\w-]{20,}|^AKIA[A-Z0-9]{12,}|^eyJ[\w-]{10,}\.",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def scrub(text: str, secrets: Mapping[str, str]) -> str:
     secrets (Mapping[str, str]): What `Endpoint.secrets` read.
     """
     for value in secrets.values():
-        for part in {value, value.removeprefix("Bearer ")}:
+        for part in (value, *(word for word in value.split() if len(word) > TOO_SHORT)):
             text = text.replace(part, HIDDEN)
     return text
 
@@ -90,15 +95,17 @@ def make_endpoint(
     headers: Mapping[str, str] | None = None,
     headers_env: Mapping[str, str] | None = None,
     identity: str | None = None,
+    teacher: str = NAME,
 ) -> Endpoint:
     """Check an address and its headers.
 
     base_url (str): Such as "http://127.0.0.1:11434/v1"; "/chat/completions" is added where it is missing.
     identity (str): Takes the place of scheme, host, path and query in request hashes.
+    teacher (str): The registered name of the teacher, for errors about the address.
     RETURNS (Endpoint): The checked endpoint.
     RAISES (ConfigError): For an address that is none, and for every secret that was given instead of named.
     """
-    url, where = _address(base_url)
+    url, where = _address(base_url, teacher)
     for name in (api_key_env, *(headers_env or {}).values()):
         if name is not None and not _ENV_NAME.fullmatch(name):
             raise ConfigError(
@@ -106,12 +113,15 @@ def make_endpoint(
                 '(the value is not shown here, it may be one). Example: api_key_env = "OPENAI_API_KEY"'
             )
     for header, value in (headers or {}).items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{NAME}: the value of the header '{header}' must be text (was: {value!r}). Put it in quotes.")
         if is_secret(header) or _LITERAL.search(value):
             raise ConfigError(
                 f"{NAME}: the header '{header}' looks like a secret, and configs are written to disk in clear. "
                 f'Put it into an environment variable and name that: headers_env = {{"{header}": "MY_VARIABLE"}}'
             )
     _check_headers({**(headers or {}), **(headers_env or {})})
+    _check_twice([*(headers or {}), *(headers_env or {}), *(["Authorization"] if api_key_env else [])])
     return Endpoint(url, identity or where, dict(headers or {}), dict(headers_env or {}), api_key_env)
 
 
@@ -126,48 +136,60 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ConfigError(f"{NAME}: '{name[:40]}' cannot be sent as a header: names are letters, digits and dashes, values one line.")
 
 
-def _address(base_url: str) -> Tuple[str, str]:
+def _check_twice(names: List[str]) -> None:
+    seen = Counter(name.casefold() for name in names)
+    for name in names:
+        if seen[name.casefold()] > 1:
+            raise ConfigError(f"{NAME}: the header '{name}' is given more than once (api_key_env sends Authorization). Keep one.")
+
+
+def _address(base_url: str, teacher: str) -> Tuple[str, str]:
     example = 'Example: base_url = "http://127.0.0.1:11434/v1"'
     try:
         parts = urlsplit(base_url.strip())
         port = parts.port
-    except ValueError:
-        raise ConfigError(f"{NAME}: base_url cannot be read as an address. {example}") from None
+        if any(sign.isspace() for sign in base_url.strip()):
+            raise ValueError
+    except (ValueError, AttributeError):
+        raise ConfigError(f"{teacher}: base_url cannot be read as an address. {example}") from None
     if parts.username is not None or parts.password is not None:
         raise ConfigError(
-            f"{NAME}: base_url holds a user name or a password, and configs are written to disk in clear. Take it out of the address and "
-            'name an environment variable: headers_env = {"Authorization": "MY_VARIABLE"}'
+            f"{teacher}: base_url holds a user name or a password, and configs are written to disk in clear. Take it out of the address "
+            'and name an environment variable: headers_env = {"Authorization": "MY_VARIABLE"}'
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{NAME}: base_url must begin with http:// or https:// and name a host (was: '{base_url}'). {example}")
+        raise ConfigError(f"{teacher}: base_url must begin with http:// or https:// and name a host (was: '{base_url}'). {example}")
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if is_secret(name) or _LITERAL.search(value):
             raise ConfigError(
-                f"{NAME}: base_url carries the secret '{name}', and configs are written to disk in clear. "
+                f"{teacher}: base_url carries the secret '{name}', and configs are written to disk in clear. "
                 'Send it as a header instead: headers_env = {"api-key": "MY_VARIABLE"}'
             )
+    if any(_LITERAL.search(part) for part in parts.path.split("/")):
+        raise ConfigError(f"{teacher}: the path of base_url holds what looks like a secret, and configs are written to disk in clear.")
     path = parts.path.rstrip("/")
     path = path if path.endswith(PATH) else path + PATH
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    name = parts.hostname.rstrip(".")
+    host = f"[{name}]" if ":" in name else name
     place = host if port is None else f"{host}:{port}"
     return tuple(urlunsplit((parts.scheme, at, path, parts.query, "")) for at in (place, host))  # type: ignore[return-value]
 
 
-def check_no_secrets(values: Mapping[str, Any], where: str) -> None:
+def check_no_secrets(values: Mapping[str, Any], where: str, *, name: str = NAME) -> None:
     """Refuse keys and values that look like secrets in what is sent with every request.
 
-    where (str): The setting, for the error.
+    where (str): The setting, for the error. name (str): The registered name of the teacher, for the error.
     RAISES (ConfigError): Names the key, never the value.
     """
-    for name, value in _flat(values):
-        if _SECRET.search(name) or (isinstance(value, str) and _LITERAL.search(value)):
+    for key, value in _flat(values):
+        if _SECRET.search(key) or (isinstance(value, str) and _LITERAL.search(value)):
             raise ConfigError(
-                f"{NAME}: {where} holds '{name}', which looks like a secret. Name an environment variable in headers_env instead."
+                f"{name}: {where} holds '{key}', which looks like a secret. Name an environment variable in headers_env instead."
             )
     try:
         json.dumps(dict(values), allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{NAME}: {where} cannot be written as JSON: {error}.") from None
+        raise ConfigError(f"{name}: {where} cannot be written as JSON: {error}.") from None
 
 
 def _flat(values: Any, name: str = "") -> Iterator[Tuple[str, Any]]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from spacy_synthesizrr.models.wire import Reply, Unreachable
+from spacy_synthesizrr.models.replies import Lost, Reply, Unreachable
 from spacy_synthesizrr.prompts import Failure
 
 if TYPE_CHECKING:
@@ -75,7 +74,9 @@ class HttpClient:
         self, url: str, headers: Mapping[str, str], *, connect_timeout: float, read_timeout: float, proxy: str | None = None
     ) -> None:
         self.url, self._proxy = url, proxy
-        self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "spacy-synthesizrr", **headers}
+        given = {name.casefold() for name in headers}
+        ours = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "spacy-synthesizrr"}
+        self._headers = {**{name: value for name, value in ours.items() if name.casefold() not in given}, **headers}
         self._timeouts = (connect_timeout, read_timeout)
         self._session: aiohttp.ClientSession | None = None
 
@@ -93,29 +94,28 @@ class HttpClient:
             )
         return self._session
 
-    async def post(self, body: bytes) -> Reply | Failure | Unreachable:
+    async def post(self, body: bytes) -> Reply | Lost | Unreachable:
         """Send one request.
 
-        RETURNS (Reply | Failure | Unreachable): What came back, or why nothing did ("timeout", "server_error" or "malformed").
+        RETURNS (Reply | Lost | Unreachable): What came back, or why nothing did.
         """
         import aiohttp
 
-        started = time.monotonic()
         try:
             async with self._open().post(self.url, data=body, allow_redirects=False, proxy=self._proxy) as response:
                 content = await _read(response)
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 if content is None:
-                    return Failure("malformed", f"the reply is longer than {MAX_BODY} bytes")
-                return Reply(response.status, content, headers, time.monotonic() - started)
+                    return Lost(Failure("malformed", f"the reply is longer than {MAX_BODY} bytes"))
+                return Reply(response.status, content, headers)
         except (aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectorError) as error:
             return Unreachable(_name(error))
         except asyncio.TimeoutError:
-            return Failure("timeout", f"no whole answer within {sum(self._timeouts):g} s")
+            return Lost(Failure("timeout", f"no whole answer within {sum(self._timeouts):g} s"))
         except aiohttp.ClientPayloadError as error:
-            return Failure("malformed", f"the reply broke off: {_name(error)}")
+            return Lost(Failure("malformed", f"the reply broke off: {_name(error)}"))
         except (aiohttp.ClientError, OSError) as error:
-            return Failure("server_error", f"the connection broke: {_name(error)}")
+            return Lost(Failure("server_error", f"the connection broke: {_name(error)}"))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -3,24 +3,28 @@
 asked(request, origin, at, seconds, label)   one row per answer; origin → origins(id, identity)
 ledger(scope, account, stage, round, label,  sums; scope is the run, account the model at its endpoint. Requests whose price was
        requests, tokens, cost, unpriced)     not known when they were paid are counted in `unpriced`, never as cost 0.
+
+A run's scope is its name and an id that its folder got when it was made, NAME/ID: who throws a run away and makes it anew begins
+with nothing spent. What was spent counts per scope, whatever the model.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict
 
-from spacy_synthesizrr.models.budget import Spent
+from spacy_synthesizrr.models.budget import Spent, Total
 from spacy_synthesizrr.models.responses import COLUMNS, ResponseStore
 from spacy_synthesizrr.prompts import Answer
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS origins (id INTEGER PRIMARY KEY, identity TEXT UNIQUE NOT NULL)",
     "CREATE TABLE IF NOT EXISTS asked (request TEXT PRIMARY KEY, origin INTEGER NOT NULL, at INTEGER NOT NULL, seconds REAL NOT NULL,"
-    " label TEXT NOT NULL) WITHOUT ROWID",
+    " label TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS ledger (scope TEXT, account TEXT, stage TEXT, round INTEGER, label TEXT, requests INTEGER NOT NULL,"
     " prompt_tokens INTEGER NOT NULL, answer_tokens INTEGER NOT NULL, cost REAL NOT NULL, unpriced INTEGER NOT NULL,"
     " PRIMARY KEY (scope, account, stage, round, label)) WITHOUT ROWID",
@@ -29,10 +33,11 @@ SUMS = ("requests", "prompt_tokens", "answer_tokens", "cost", "unpriced")
 ADD = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET " + ", ".join(
     f"{name} = {name} + excluded.{name}" for name in SUMS
 )
-KEPT = (
-    "SELECT a.request, a.text, a.model, a.prompt_tokens, a.answer_tokens, a.finish, k.at, k.seconds, k.label, o.identity FROM answers a"
-    " LEFT JOIN asked k ON k.request = a.request LEFT JOIN origins o ON o.id = k.origin"
+_SPENT = (
+    "SELECT SUM(requests), SUM(prompt_tokens), SUM(answer_tokens), SUM(cost), SUM(unpriced), SUM(1.0 * prompt_tokens * unpriced /"
+    " requests), SUM(1.0 * answer_tokens * unpriced / requests) FROM ledger WHERE requests > 0 AND scope = ?"
 )
+_RUN = re.compile(r"(.+)/([0-9a-f]{4,})")
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ def write(connection: sqlite3.Connection, entries: list[Entry], *, identity: str
     origin = connection.execute("SELECT id FROM origins WHERE identity = ?", (identity,)).fetchone()[0]
     answers = [(entry, entry.answer) for entry in entries if entry.answer is not None]
     rows = [(a.request, str(a), a.model, a.prompt_tokens, a.answer_tokens, a.finish) for _, a in answers]
-    connection.executemany(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+    # "OR IGNORE" would drop a row that lacks something without a word
+    connection.executemany(f"INSERT INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (request) DO NOTHING", rows)
     asked = [(a.request, origin, int(time.time()), round(entry.seconds, 3), entry.label) for entry, a in answers]
     connection.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?)", asked)
     connection.executemany(ADD, [_sums(entry, purpose) for entry in entries if entry.used.requests])
@@ -97,57 +103,56 @@ def _sums(entry: Entry, purpose: Purpose) -> tuple[Any, ...]:
     return (*where, used.requests, used.prompt_tokens, used.answer_tokens, entry.cost or 0.0, unpriced)
 
 
-def spent(store: ResponseStore, scope: str, account: str) -> Spent:
-    """RETURNS (Spent): What a run has spent on a model, in this and all earlier processes."""
-    query = "SELECT SUM(requests), SUM(prompt_tokens), SUM(answer_tokens) FROM ledger WHERE scope = ? AND account = ?"
+def spent(store: ResponseStore, scope: str, account: str | None = None) -> Total:
+    """RETURNS (Total): What a run has spent, in this and all other processes: on every model, or on one."""
     with store.transaction(flush=False) as connection:
-        row = connection.execute(query, (scope, account)).fetchone()
-    return Spent(*(int(value or 0) for value in row))
+        return spent_by(connection, scope, account)
+
+
+def spent_by(connection: sqlite3.Connection, scope: str, account: str | None = None) -> Total:
+    """See `spent`.
+
+    connection (sqlite3.Connection): May be inside a transaction.
+    """
+    query, values = (_SPENT, (scope,)) if account is None else (f"{_SPENT} AND account = ?", (scope, account))
+    row = connection.execute(query, values).fetchone()
+    requests, asked, told, cost, unpriced, asked_unpriced, told_unpriced = (value or 0 for value in row)
+    return Total(requests, asked, told, float(cost), Spent(unpriced, round(asked_unpriced), round(told_unpriced)))
+
+
+def total_of(entries: list[Entry]) -> Total:
+    """RETURNS (Total): What finished requests add to the ledger."""
+    total = Total()
+    for entry in entries:
+        used = entry.used
+        if used.requests and entry.cost is None:
+            total.add(used)
+        elif used.requests:
+            total.add(Total(used.requests, used.prompt_tokens, used.answer_tokens, entry.cost or 0.0))
+    return total
 
 
 def accounts(store: ResponseStore) -> list[Dict[str, Any]]:
-    """RETURNS (List[Dict]): The ledger: scope, account, stage, round, label and the sums, see the module's docstring."""
+    """RETURNS (List[Dict]): The ledger: scope, account, stage, round, label and the sums, see the module's docstring. A scope is
+    told by the name of its run; where several had that name, with the id.
+    """
     prepare(store)
     with store.transaction(flush=False) as connection:
         cursor = connection.execute("SELECT * FROM ledger ORDER BY scope, account, stage, round, label")
         names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+    told = _names({str(row["scope"]) for row in rows})
+    return [{**row, "scope": told[row["scope"]]} for row in rows]
 
 
-def kept(store: ResponseStore, *, begins: str = "", limit: int = -1) -> Iterator[Dict[str, Any]]:
-    """Stream what the store holds.
-
-    begins (str): Only requests whose hash begins so.
-    limit (int): At most so many; -1 is all.
-    YIELDS (Dict): request, text, model, tokens, finish, and where known: at (seconds since 1970), seconds, label, identity.
-    """
-    prepare(store)
-    last, left = "", limit
-    while left:
-        with store.transaction(flush=False) as connection:
-            where = "WHERE a.request > ? AND substr(a.request, 1, ?) = ? ORDER BY a.request LIMIT ?"
-            cursor = connection.execute(f"{KEPT} {where}", (last, len(begins), begins, min(left, 1000) if left > 0 else 1000))
-            names = [column[0] for column in cursor.description]
-            rows = [dict(zip(names, row, strict=True)) for row in cursor]
-        if not rows:
-            return
-        yield from rows
-        last, left = rows[-1]["request"], left - len(rows) if left > 0 else left
+def _names(scopes: set[str]) -> Dict[str, str]:
+    runs = {scope: match.group(1) if (match := _RUN.fullmatch(scope)) else scope for scope in scopes}
+    often = Counter(runs.values())
+    return {scope: run if often[run] == 1 or run == scope else f"{run} ({scope.rpartition('/')[2]})" for scope, run in runs.items()}
 
 
-def prune(store: ResponseStore, *, before: float | None = None, identity: str | None = None, remove: bool = True) -> int:
-    """Remove answers: those asked for before a time (seconds since 1970), of origins whose identity holds a text, or both.
-
-    remove (bool): False only counts them.
-    RETURNS (int): How many. What was spent stays in the ledger.
-    """
-    prepare(store)
-    where = "(? IS NULL OR k.at < ?) AND (? IS NULL OR instr(o.identity, ?))"
-    chosen = f"SELECT k.request FROM asked k JOIN origins o ON o.id = k.origin WHERE {where}"
-    values = (before, before, identity, identity)
-    with store.transaction() as connection:
-        if not remove:
-            return int(connection.execute(f"SELECT COUNT(*) FROM ({chosen})", values).fetchone()[0])
-        removed = connection.execute(f"DELETE FROM answers WHERE request IN ({chosen})", values).rowcount
-        connection.execute("DELETE FROM asked WHERE request NOT IN (SELECT request FROM answers)")
-    return int(removed)
+def has_answers(store: ResponseStore, identity: str) -> bool:
+    """RETURNS (bool): Whether a model of this identity has ever answered."""
+    query = "SELECT 1 FROM asked k JOIN origins o ON o.id = k.origin WHERE o.identity = ? LIMIT 1"
+    with store.transaction(flush=False) as connection:
+        return connection.execute(query, (identity,)).fetchone() is not None

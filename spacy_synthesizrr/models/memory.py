@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+
+logger = logging.getLogger("spacy_synthesizrr")
 
 
 def remember(model: Any, store: ResponseStore, *, identity: str = "", scope: str = "", stage: str = "", round: int = 0) -> Any:
@@ -23,3 +27,15 @@ def remember(model: Any, store: ResponseStore, *, identity: str = "", scope: str
         model.remember(store, scope=scope, stage=stage, round=round)
         return model
     return Remembering(model, store, identity)
+
+
+def named_store(path: str) -> ResponseStore:
+    """Open the response store that a config names. A relative path counts from where one stands, so a new file is told of: the
+    same config loaded elsewhere would pay for everything again.
+    """
+    place = Path(path).expanduser()
+    if not place.is_absolute() and not place.exists():
+        logger.warning(
+            "New response store: %s. Answers of an earlier one are found only from the folder where it was made.", place.resolve()
+        )
+    return ResponseStore(place)

@@ -29,17 +29,20 @@ WINDOW = 25  # requests, or the limit where that is more
 TOLERATED = 0.15  # share of troubled requests
 RECENT = 40  # requests of which that share is taken, or the limit where that is more
 BACKOFF, LONGEST = 0.5, 30.0  # seconds of the first and the longest pause
+CALM = 0.1  # share of these while the server is well
 LONGEST_ASKED = 300.0  # seconds that a server may ask us to wait
 
 
-def full_jitter(attempt: int, rng: random.Random) -> float:
+def full_jitter(attempt: int, rng: random.Random, *, calm: bool = False) -> float:
     """A pause before a retry: uniform between 0 and an exponentially growing bound, so that clients do not come back in step
     (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015: "full jitter").
 
     attempt (int): 0 for the first retry.
+    calm (bool): The server is well, and one prompt had bad luck: shorter pauses.
     RETURNS (float): Seconds.
     """
-    return rng.uniform(0.0, min(LONGEST, BACKOFF * 2.0 ** min(attempt, 16)))
+    share = CALM if calm else 1.0
+    return rng.uniform(0.0, share * min(LONGEST, BACKOFF * 2.0 ** min(attempt, 16)))
 
 
 @dataclass
@@ -69,6 +72,11 @@ class Pace:
     def allowed(self) -> int:
         """RETURNS (int): Requests that may be in flight."""
         return max(1, int(self.limit))
+
+    @property
+    def calm(self) -> bool:
+        """RETURNS (bool): Whether so few requests were in trouble lately that it says nothing of the server."""
+        return sum(self._recent) / max(RECENT, self.allowed) < TOLERATED and self.streak == 0
 
     def succeeded(self, *, sent: float, now: float) -> None:
         """A request was answered.

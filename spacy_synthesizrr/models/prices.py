@@ -41,7 +41,7 @@ def _look_up(model: str, url: str, where: str) -> Dict[str, Any]:
     except LookupError as error:
         raise ConfigError(
             f"{where}: the price table knows no model '{model}' at {url} ({error}). Give the price by hand: "
-            "[price] input_per_million = …, output_per_million = …, and set table = false."
+            "[teacher.price] input_per_million = …, output_per_million = …, and set table = false."
         ) from error
     per_million = 1_000_000 / ASKED
     return {

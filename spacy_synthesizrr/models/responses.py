@@ -13,26 +13,29 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Deque, Dict, Iterable, List, NamedTuple
+from typing import Any, Deque, Dict, Iterable, List
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.models.forks import close_before_fork
+from spacy_synthesizrr.models.reader import Reader
+from spacy_synthesizrr.models.sharing import InFlight, Wanted
 from spacy_synthesizrr.models.streaming import streams
-from spacy_synthesizrr.models.wal import make_private, use_wal
+from spacy_synthesizrr.models.wal import Place, make_private, moved, place_of, unusable, use_wal
 from spacy_synthesizrr.prompts import NO_ANSWER, Answer, Failure, Prompt
 
 WAIT = 60.0  # seconds to wait for another process that writes
+CHECKPOINT = 8000  # pages of the log before it is merged into the file: each time, all that is in flight waits for the disk
 COLUMNS = "request, text, model, prompt_tokens, answer_tokens, finish"
 SCHEMA = """CREATE TABLE IF NOT EXISTS answers (
     request TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, prompt_tokens INTEGER, answer_tokens INTEGER, finish TEXT NOT NULL
-) WITHOUT ROWID"""
+)"""
 
 
 def request_hash(prompt: str, *, identity: str, by_rule: bool = False) -> str:
@@ -61,7 +64,9 @@ class ResponseStore:
         self.path = Path(path)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._pid = 0
+        self._place: Place | None = None
+        self._reader = Reader(self.path, wait=WAIT)
+        close_before_fork(self)
 
     def __getstate__(self) -> Dict[str, Any]:
         """RETURNS (dict): The path; a connection cannot travel between processes."""
@@ -78,13 +83,13 @@ class ResponseStore:
 
     def __len__(self) -> int:
         """RETURNS (int): Number of answers."""
-        with self._lock:
-            return int(self._open().execute("SELECT COUNT(*) FROM answers").fetchone()[0])
+        with self.reading() as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0])
 
     def get(self, request: str) -> Answer | None:
-        """RETURNS (Answer | None): The answer to a request, if it was ever given."""
-        with self._lock:
-            return self._read(request)
+        """RETURNS (Answer | None): The answer to a request, if it was ever given. Never waits for who writes."""
+        with self.reading() as connection:
+            return _read(connection, request)
 
     def put(self, request: str, answer: str, *, flush: bool = True) -> Answer:
         """Keep an answer. It survives a kill when this returns.
@@ -96,12 +101,9 @@ class ResponseStore:
         """
         values = (getattr(answer, "prompt_tokens", None), getattr(answer, "answer_tokens", None), getattr(answer, "finish", ""))
         row = (request, str(answer), getattr(answer, "model", ""), *values)
-        with self._lock:
-            connection = self._open()
-            connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
-            with connection:
-                connection.execute(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
-            kept = self._read(request)
+        with self.transaction(flush=flush) as connection:
+            connection.execute(f"INSERT OR IGNORE INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", row)
+        kept = self.get(request)
         if kept is None:
             raise RunFolderError(f"{self.path} lost the answer that was just written. Does another program change the file?")
         return kept
@@ -109,89 +111,82 @@ class ResponseStore:
     @contextlib.contextmanager
     def transaction(self, *, flush: bool = True) -> Iterator[sqlite3.Connection]:
         """Write several things at once: all or none. See `put` for `flush`."""
-        with self._lock:
-            connection = self._open()
+        with self._used() as connection:
             connection.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
             with connection:
                 yield connection
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads and sees what is committed, for one thread at a time."""
+        if self._connection is None:
+            with self._used():  # makes the file and its table where they are missing
+                pass
+        with self._reader.used() as connection:
+            yield connection
+
+    def check_place(self) -> None:
+        """Make sure that what is written lands where it will be looked for.
+
+        RAISES (RunFolderError): When the file was removed or replaced while it was open.
+        """
+        if self._place is not None and self._place != place_of(self.path):
+            raise moved(self.path)
+
+    def shrink(self) -> None:
+        """Write the file anew without what was removed."""
+        with self._used() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close the file; it opens again when needed."""
+        self._reader.close()
         with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
-            self._connection = None
+            self._disconnect()
+            self._place = None
 
-    def _read(self, request: str) -> Answer | None:
-        row = self._open().execute(f"SELECT {COLUMNS} FROM answers WHERE request = ?", (request,)).fetchone()
-        if row is None:
-            return None
-        request, text, model, prompt_tokens, answer_tokens, finish = row
-        return Answer(text, model=model, request=request, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, finish=finish)
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one thread at a time.
+
+        RAISES (RunFolderError): When the file cannot be read or written.
+        """
+        with self._lock:
+            try:
+                yield self._open()
+            except sqlite3.DatabaseError as error:
+                raise unusable(self.path, error) from error
 
     def _open(self) -> sqlite3.Connection:
-        """The connection of this process: SQLite forbids to carry one across a fork."""
-        if self._connection is not None and self._pid == os.getpid():
-            return self._connection
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        make_private(self.path)
-        connection = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
-        try:
-            use_wal(connection, wait=WAIT)
-            with connection:
-                connection.execute(SCHEMA)
-        except sqlite3.OperationalError as error:
-            connection.close()
-            raise RunFolderError(
-                f"{self.path} cannot be used now ({error}). Make room on the disk or mend the permissions, and run again; "
-                "no answer is lost."
-            ) from error
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            raise RunFolderError(
-                f"{self.path} cannot be opened as a store of answers ({error}). "
-                "Move the file away; the answers in it will be asked for again."
-            ) from error
-        self._connection, self._pid = connection, os.getpid()
-        return connection
+        if self._connection is None:
+            self.check_place()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
+            connection = sqlite3.connect(self.path, timeout=WAIT, check_same_thread=False)
+            try:
+                use_wal(connection, wait=WAIT)
+                connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
+                with connection:
+                    connection.execute(SCHEMA)
+            except sqlite3.DatabaseError:
+                connection.close()
+                raise
+            self._connection, self._place = connection, place_of(self.path)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
-class _Wanted(NamedTuple):
-    """One prompt on its way: its request, the answer where the store has it, and whether an equal one was asked before."""
-
-    request: str
-    answer: Answer | None
-    shared: bool
-
-
-class _InFlight:
-    """Requests that were asked and not answered yet, with how many later prompts wait for the same answer."""
-
-    def __init__(self) -> None:
-        self.sharers: Dict[str, int] = {}
-        self.results: Dict[str, Answer | Failure] = {}
-
-    def join(self, request: str) -> bool:
-        """RETURNS (bool): Whether the request is on its way already; then one more prompt waits for it."""
-        if request not in self.sharers:
-            return False
-        self.sharers[request] += 1
-        return True
-
-    def land(self, request: str, result: Answer | Failure) -> None:
-        """Keep a result as long as a prompt waits for it."""
-        if self.sharers[request]:
-            self.results[request] = result
-        else:
-            del self.sharers[request]
-
-    def share(self, request: str) -> Answer | Failure:
-        """RETURNS (Answer | Failure): What an equal prompt before got; answers come in the order of the prompts."""
-        result = self.results[request]
-        self.sharers[request] -= 1
-        if not self.sharers[request]:
-            del self.sharers[request], self.results[request]
-        return result
+def _read(connection: sqlite3.Connection, request: str) -> Answer | None:
+    row = connection.execute(f"SELECT {COLUMNS} FROM answers WHERE request = ?", (request,)).fetchone()
+    if row is None:
+        return None
+    request, text, model, prompt_tokens, answer_tokens, finish = row
+    return Answer(text, model=model, request=request, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, finish=finish)
 
 
 class Remembering:
@@ -226,8 +221,8 @@ class Remembering:
         prompts (Iterable[Iterable[str]]): Prompts per Doc.
         YIELDS (List[Answer | Failure]): One per prompt: remembered, or new and already written to the store.
         """
-        waiting: Deque[List[_Wanted]] = deque()
-        flight = _InFlight()
+        waiting: Deque[List[Wanted]] = deque()
+        flight = InFlight()
         # A Doc whose answers are all known asks for nothing: an empty list keeps the two streams in step.
         missing = self._misses(prompts, waiting, flight)
         groups = self.model(missing) if streams(self.model) else self._doc_by_doc(missing)
@@ -241,21 +236,21 @@ class Remembering:
         for group in groups:
             yield next(iter(self.model([group])), ()) if group else ()
 
-    def _misses(self, prompts: Iterable[Iterable[Any]], waiting: Deque[List[_Wanted]], flight: _InFlight) -> Iterator[List[Any]]:
+    def _misses(self, prompts: Iterable[Iterable[Any]], waiting: Deque[List[Wanted]], flight: InFlight) -> Iterator[List[Any]]:
         for group in prompts:
             asked, missing = [], []
             for prompt in group:
                 request = request_hash(prompt, identity=self.identity, by_rule=self.by_rule)
                 shared = flight.join(request)
                 answer = None if shared else self.store.get(request)
-                asked.append(_Wanted(request, answer, shared))
+                asked.append(Wanted(request, answer, shared))
                 if answer is None and not shared:
                     flight.sharers[request] = 0
                     missing.append(prompt)
             waiting.append(asked)
             yield missing
 
-    def _merge(self, asked: List[_Wanted], new: Iterator[Any], flight: _InFlight) -> List[Any]:
+    def _merge(self, asked: List[Wanted], new: Iterator[Any], flight: InFlight) -> List[Any]:
         found: List[Answer | Failure] = []
         for wanted in asked:
             if wanted.answer is not None:

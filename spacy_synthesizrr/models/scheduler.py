@@ -8,23 +8,27 @@ ahead of the oldest one without an answer. What is finished early waits in the s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
 from typing import Any, Deque, Dict, List, Set
 
 from spacy_synthesizrr.errors import SynthesizrrError, TeacherError
+from spacy_synthesizrr.models.attempts import Attempts, Slot
 from spacy_synthesizrr.models.commits import Commits
 from spacy_synthesizrr.models.http import LoopThread
-from spacy_synthesizrr.models.requests import Requests, Slot
 from spacy_synthesizrr.models.responses import ResponseStore
 from spacy_synthesizrr.prompts import Answer, Failure
 
 AHEAD = 2  # times the limit in flight: prompts that have no answer yet
 SPARE = 8  # and so many more
 TAKEN = 2  # prompts that are taken per answer that goes out, while the pool wants more
+logger = logging.getLogger("spacy_synthesizrr")
 WAIT = 1.0  # seconds between looks at whether the loop still lives
 
 
@@ -34,8 +38,9 @@ class Flight:
     def __init__(self, prompts: Iterator[Iterable[Any]]) -> None:
         self.prompts = prompts
         self.groups: Deque[List[Slot]] = deque()
-        self.outstanding = 0
+        self.outstanding = 0  # prompts; a Doc without any counts as one, since it is held as well
         self.ended = False
+        self.broken: BaseException | None = None  # what the caller's prompts raised: told when what was asked is handed on
         self.error: SynthesizrrError | None = None
 
     def head_done(self) -> bool:
@@ -46,7 +51,7 @@ class Flight:
 class Scheduler:
     """Keeps the pool of requests busy. One per model and process; several calls may be under way.
 
-    requests (Callable): Makes the Requests, on the loop, from the two callbacks that they take.
+    attempts (Callable): Makes the Attempts, on the loop, from the two callbacks that they take.
     store (ResponseStore): Where answers are, and where new ones go.
     commits (Commits): The writer of that store.
     hash_of (Callable), body_of (Callable): A prompt's request hash and what is sent for it.
@@ -55,7 +60,7 @@ class Scheduler:
 
     def __init__(
         self,
-        requests: Callable[[Callable[[Slot], None], Callable[[SynthesizrrError], None]], Requests],
+        attempts: Callable[[Callable[[Slot], None], Callable[[SynthesizrrError], None]], Attempts],
         *,
         store: ResponseStore,
         commits: Commits,
@@ -73,10 +78,10 @@ class Scheduler:
         self._numbers = itertools.count()
         self.finished = 0
 
-        async def make() -> Requests:
-            return requests(self._finish, self._stop)
+        async def make() -> Attempts:
+            return attempts(self._finish, self._stop)
 
-        self.requests: Requests = self._thread.call(make()).result()
+        self.attempts: Attempts = self._thread.call(make()).result()
 
     # ── the caller's thread ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -88,16 +93,20 @@ class Scheduler:
         """
         flight = Flight(iter(prompts))
         with self._news:
+            if not self._flights:
+                self.attempts.begin()
             self._flights.add(flight)
         try:
             while self._fill(flight):
                 self._wait(flight)
                 if flight.head_done():
                     slots = flight.groups.popleft()
-                    flight.outstanding -= len(slots)
+                    flight.outstanding -= max(1, len(slots))
                     for slot in slots:
                         slot.wanted -= 1
                     yield [self._result(slot) for slot in slots]
+            if flight.broken is not None:
+                raise flight.broken
         finally:
             self._abandon(flight)
 
@@ -105,40 +114,73 @@ class Scheduler:
         """Take prompts while the pool wants work. Returns whether there is anything to wait for."""
         taken = 0
         while flight.error is None and not flight.ended and self._wants_more(flight) and not (flight.head_done() and taken >= TAKEN):
-            group = next(flight.prompts, None)
-            if group is None:
-                flight.ended = True
-            else:
-                self._take(flight, list(group))
-                taken += 1
+            taken += 1
+            try:
+                group = next(flight.prompts, None)
+                if group is not None:
+                    self._take(flight, list(group))
+            except Exception as error:
+                flight.broken, group = error, None
+            flight.ended = group is None
         return bool(flight.groups) or flight.error is not None
 
     def _wants_more(self, flight: Flight) -> bool:
         if not flight.groups:
             return True
-        load = AHEAD * self.requests.admission.pace.allowed + SPARE
+        load = AHEAD * self.attempts.admission.pace.allowed + SPARE
         return len(self._open) < load and flight.outstanding < self._window
 
     def _take(self, flight: Flight, group: List[Any]) -> None:
-        slots, new = [], []
-        for prompt in group:
-            prompt = prompt if isinstance(prompt, str) else str(prompt)
-            request = self._hash_of(prompt)
-            known = self.store.get(request) is not None
-            with self._news:
-                slot = self._open.get(request)
-                if slot is None:  # an equal request that is under way is shared
-                    slot = Slot(next(self._numbers), request, None, getattr(prompt, "key", ""), done=known)
-                    if not known:
-                        slot.body = self._body_of(prompt)
-                        self._open[request] = slot
-                        new.append(slot)
-                slot.wanted += 1
-            slots.append(slot)
+        slots: List[Slot] = []
+        new: List[Slot] = []
         flight.groups.append(slots)
-        flight.outstanding += len(slots)
-        if new:
-            self._thread.loop.call_soon_threadsafe(self._start, new)
+        try:
+            for prompt in group:
+                slots.append(self._slot(prompt if isinstance(prompt, str) else str(prompt), new))
+        finally:  # what was opened is under way, whatever happens to the prompt after it
+            flight.outstanding += max(1, len(slots))
+            if new:
+                self._thread.loop.call_soon_threadsafe(self._start, new)
+
+    def _slot(self, prompt: str, new: List[Slot]) -> Slot:
+        """The slot of a prompt: that of an equal request under way, one that is done, or a new one."""
+        try:
+            request = self._hash_of(prompt)
+        except UnicodeEncodeError:
+            failure = Failure("malformed", "the prompt holds half of a surrogate pair, which is no text and cannot be sent")
+            return Slot(next(self._numbers), "", None, wanted=1, done=True, failure=failure)
+        slot = self._share(request)
+        if slot is None:
+            structured = getattr(prompt, "schema", None) is not None
+            label = getattr(prompt, "key", "")
+            slot = Slot(next(self._numbers), request, None, label, structured=structured, looked=time.monotonic(), wanted=1)
+            slot.done = self.store.get(request) is not None
+            if not slot.done:
+                slot.body = self._body_of(prompt)
+                slot = self._open_slot(slot, new)
+        return slot
+
+    def _share(self, request: str) -> Slot | None:
+        """The slot of an equal request that is under way. Asked for before the store: once it is under way no more, it is there."""
+        with self._news:
+            slot = self._open.get(request)
+            if slot is not None:
+                slot.wanted += 1
+            return slot
+
+    def _open_slot(self, slot: Slot, new: List[Slot]) -> Slot:
+        """Open a slot, unless another thread was faster."""
+        with self._news:
+            other = self._open.get(slot.request)
+            if other is not None:
+                other.wanted += 1
+                return other
+            if len(self._flights) > 1 and self.store.get(slot.request) is not None:  # it was opened and answered in between
+                slot.done = True
+            else:
+                self._open[slot.request] = slot
+                new.append(slot)
+            return slot
 
     def _wait(self, flight: Flight) -> None:
         """Until the oldest Doc has its answers, or the pool wants work."""
@@ -147,8 +189,21 @@ class Scheduler:
                 if not flight.ended and self._wants_more(flight):
                     return
                 self._news.wait(WAIT)
+                if self._thread.loop.is_closed():
+                    raise TeacherError("The teacher was closed while it was asked. What was answered is kept; ask again.")
         if flight.error is not None:
+            self._settle(flight.error)
             raise flight.error
+
+    def _settle(self, error: SynthesizrrError) -> None:
+        """Wait for what is in flight when nothing more can be asked: it may have been paid, and it can be kept."""
+        if not isinstance(error, TeacherError):  # the store cannot be written
+            return
+        if waiting := self.attempts.admission.in_flight:
+            logger.warning("Waiting for %d answers that are in flight; Ctrl-C leaves them", waiting)
+        with self._news:
+            while self.attempts.admission.in_flight and not self._thread.loop.is_closed():
+                self._news.wait(WAIT)
 
     def _result(self, slot: Slot) -> Answer | Failure:
         if slot.failure is not None:
@@ -167,17 +222,19 @@ class Scheduler:
         flight.groups.clear()
 
     def close(self, *, grace: float) -> None:
-        """End everything. Requests in flight get some time to be answered and written.
+        """End everything. Nothing more is sent; requests in flight get some time to be answered and written.
 
         grace (float): Seconds.
         """
         last = time.monotonic() + grace
-        while self.requests.admission.in_flight and time.monotonic() < last and not self._thread.loop.is_closed():
+        if not self._thread.loop.is_closed():
+            with contextlib.suppress(futures.TimeoutError):  # a loop that is too busy for that
+                self._thread.call(self._leave()).result(WAIT)
+        while self.attempts.admission.in_flight and time.monotonic() < last and not self._thread.loop.is_closed():
             time.sleep(0.01)
         if not self._thread.loop.is_closed():
-            error = TeacherError("The teacher was closed while it was still asked. What was answered is kept.")
-            self._thread.loop.call_soon_threadsafe(self._stop, error)
-            self._thread.call(self.requests.client.close()).result(WAIT)
+            with contextlib.suppress(futures.TimeoutError):  # a loop that is too busy for that
+                self._thread.call(self.attempts.client.close()).result(WAIT)
         self._thread.stop()
         self.commits.close()
 
@@ -186,27 +243,37 @@ class Scheduler:
     def _start(self, slots: List[Slot]) -> None:
         with self._news:
             late = bool(self._flights) and all(flight.error for flight in self._flights)
-        for slot in () if late else slots:
-            task = self._thread.loop.create_task(self.requests.ask(slot))
+        for slot in slots:
+            if late:
+                self._ended(slot)
+                continue
+            task = self._thread.loop.create_task(self.attempts.ask(slot))
             self._tasks[slot] = task
             task.add_done_callback(lambda _, slot=slot: self._ended(slot))  # type: ignore[misc]
 
     def _finish(self, slot: Slot) -> None:
         with self._news:
             slot.done = True
-            self._open.pop(slot.request, None)
+            self._shut(slot)
             self.finished += 1
             self._news.notify_all()
 
     def _ended(self, slot: Slot) -> None:
-        """A task is over, finished or cancelled."""
+        """A task is over, finished or cancelled, or came too late to be started."""
         self._tasks.pop(slot, None)
         with self._news:
             if not slot.done:  # dropped, or the error that stopped it
                 slot.failure, slot.done = Failure("missing", "the request was stopped", request=slot.request), True
-                if self._open.get(slot.request) is slot:
-                    del self._open[slot.request]
+                self._shut(slot)
                 self._news.notify_all()
+
+    def _shut(self, slot: Slot) -> None:
+        if self._open.get(slot.request) is slot:  # whoever asks the same from now on asks anew
+            del self._open[slot.request]
+
+    async def _leave(self) -> None:
+        self.attempts.stopped = True
+        self._stop(TeacherError("The teacher was closed while it was still asked. What was answered is kept."))
 
     def _stop(self, error: SynthesizrrError) -> None:
         with self._news:
@@ -222,5 +289,5 @@ class Scheduler:
     def _drop_unsent(self, chosen: Callable[[Slot], bool]) -> None:
         for slot, task in self._tasks.items():
             if not slot.sent and chosen(slot):
-                self._open.pop(slot.request, None)  # whoever asks the same from now on asks anew
+                self._shut(slot)
                 task.cancel()

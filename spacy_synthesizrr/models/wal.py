@@ -7,8 +7,12 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from typing import Tuple
+
+from spacy_synthesizrr.errors import RunFolderError
 
 PAUSE = 0.01  # seconds between attempts
+Place = Tuple[int, int]
 
 
 def make_private(path: Path) -> None:
@@ -33,3 +37,32 @@ def use_wal(connection: sqlite3.Connection, *, wait: float) -> None:
             if "locked" not in str(error) or time.monotonic() > last:
                 raise
             time.sleep(PAUSE)
+
+
+def place_of(path: Path) -> Place | None:
+    """RETURNS (Tuple[int, int] | None): Tells a file from another one of the same name, without opening it; None without a file."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def moved(path: Path) -> RunFolderError:
+    """RETURNS (RunFolderError): What to tell when a store's file is not the one any more that was opened."""
+    return RunFolderError(
+        f"{path} was removed or replaced while it was in use. Nothing more is asked, because no answer could be kept. Put the file back, "
+        "or run again to begin with what is there; let nobody clear it away meanwhile."
+    )
+
+
+def unusable(path: Path, error: sqlite3.DatabaseError) -> RunFolderError:
+    """RETURNS (RunFolderError): What to tell when SQLite cannot read or write a store."""
+    if isinstance(error, sqlite3.OperationalError):
+        return RunFolderError(
+            f"{path} cannot be used now ({error}). Make room on the disk or mend the permissions, and run again: what is kept stays, "
+            "and no answer is handed on that is not kept."
+        )
+    return RunFolderError(
+        f"{path} cannot be opened as a store of answers ({error}). Move the file away; the answers in it will be asked for again."
+    )

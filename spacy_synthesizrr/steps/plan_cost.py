@@ -2,14 +2,17 @@
 
 Three cases: *low* asks for every row once and all are accepted; *high* asks for the whole plan with its reserve, and every
 answer is as long as it may be; *likely* lies between, with one row in `LIKELY_REJECTED` turned away and answers of the
-length that the task hints at. A price that is not known stays "unknown"; a teacher on this machine costs nothing.
+length that the task hints at. A sample of the prompts is looked up in the response store: what is answered already is taken off
+the low and the likely case. A price that is not known stays "unknown"; a teacher on this machine costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
@@ -20,14 +23,14 @@ from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.models.budget import Price, make_price
 from spacy_synthesizrr.models.wire import LIMIT_KEYS
-from spacy_synthesizrr.sourcing.context import count_tokens
-from spacy_synthesizrr.steps.preview import prompts
+from spacy_synthesizrr.prompts import Prompt
+from spacy_synthesizrr.sourcing.context import BYTES_PER_TOKEN, TOKENS_PER_WORD
+from spacy_synthesizrr.steps.rendering import answered, prompts, tokens_of
 from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline, teacher
 from spacy_synthesizrr.stores.opening import open_store
 
-SAMPLE = 50  # prompts per label whose tokens are counted
+SAMPLE = 50  # prompts per label that are rendered, counted and looked up
 LIKELY_REJECTED = 5
-TOKENS_PER_WORD = 1.3
 LIKELY_LENGTH = 0.7  # of the most words that the task asks for
 CASES = ("low", "likely", "high")
 
@@ -37,6 +40,8 @@ class Estimate:
     """What one label of one arm will take.
 
     calls, prompt_tokens, answer_tokens, cost (Tuple): low, likely, high; cost is None where the price is unknown.
+    firm (int): Prompts that are needed if every row is accepted, whether they have their answers or not.
+    sampled (int), kept (int): Prompts that were rendered, and those among them that have their answer already.
     """
 
     arm: str
@@ -45,6 +50,9 @@ class Estimate:
     prompt_tokens: tuple[int, int, int]
     answer_tokens: tuple[int, int, int]
     cost: tuple[float, float, float] | None
+    firm: int
+    sampled: int
+    kept: int
 
 
 def plan_cost(ctx: Context) -> list[Estimate]:
@@ -53,13 +61,22 @@ def plan_cost(ctx: Context) -> list[Estimate]:
     RETURNS (List[Estimate]): Per arm and label, in their order.
     RAISES (RunFolderError): When nothing is planned yet.
     """
-    config = ctx.config("teacher")
-    model: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
-    price = price_of(config, model._model, where=str(ctx.config_path("teacher")))
-    limit = answer_limit(teacher(ctx))
     with closing(open_store(ctx)) as store:
-        lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
-        return [estimate for arm in arms(ctx) for estimate in _estimates(ctx, arm, lookup, price, limit)]
+        return list(estimates(ctx, Lookup(ctx.task, store, read_seeds(ctx.task))))
+
+
+def estimates(ctx: Context, lookup: Lookup) -> Iterator[Estimate]:
+    """See `plan_cost`.
+
+    lookup (Lookup): The task, its passages and seeds.
+    """
+    component: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
+    model = component.model
+    price = price_of(ctx.config("teacher"), model, where=str(ctx.config_path("teacher")))
+    limit = answer_limit(teacher(ctx))
+    with answered(ctx, model) as known:
+        for arm in arms(ctx):
+            yield from _estimates(ctx, arm, lookup, model, known, price=price, limit=limit)
 
 
 def price_of(config: Mapping[str, Any], model: object, *, where: str) -> Price:
@@ -83,29 +100,54 @@ def answer_limit(block: Mapping[str, Any]) -> int | None:
     return min(limits, default=None)
 
 
-def _estimates(ctx: Context, arm: Arm, lookup: Lookup, price: Price, limit: int | None) -> Iterator[Estimate]:
-    firm: dict[str, int] = {}
-    total: dict[str, int] = {}
-    for candidate in read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict):
-        total[candidate.key] = total.get(candidate.key, 0) + 1
-        firm[candidate.key] = firm.get(candidate.key, 0) + (not candidate.reserve)
-    sizes: dict[str, list[int]] = {label: [] for label in total}
-    for candidate, prompt in prompts(ctx, arm, lookup):
-        if len(sizes[candidate.key]) < SAMPLE:
-            sizes[candidate.key].append(count_tokens(prompt))
-        elif all(len(found) >= min(SAMPLE, total[label]) for label, found in sizes.items()):
-            break
+def _estimates(
+    ctx: Context, arm: Arm, lookup: Lookup, model: Any, known: Callable[[Prompt], bool], *, price: Price, limit: int | None
+) -> Iterator[Estimate]:
+    path = arm.folder / "planned.jsonl"
+    plan = _calls(path)
+    sizes: dict[str, list[int]] = {label: [] for label in plan}
+    kept = dict.fromkeys(plan, 0)
+    for candidate, prompt in prompts(ctx, arm, lookup, _sample(path, plan)):
+        sizes[candidate.key].append(tokens_of(prompt, model))
+        kept[candidate.key] += known(prompt)
     words = ctx.task.prompt.max_words * TOKENS_PER_WORD
-    likely, most = int(LIKELY_LENGTH * words), limit or int(words)
-    for label, count in total.items():
-        mean = sum(sizes[label]) / max(1, len(sizes[label]))
-        once = firm[label] or count
-        calls = (once, min(count, once + once // (LIKELY_REJECTED - 1)), count)
-        asked = (int(calls[0] * mean), int(calls[1] * mean), int(calls[2] * mean))
+    likely, most = math.ceil(LIKELY_LENGTH * words), limit or math.ceil(words)
+    for label, (low, middle, high) in plan.items():
+        sampled = max(1, len(sizes[label]))
+        mean, new = sum(sizes[label]) / sampled, sampled - kept[label]
+        calls = (low * new // sampled, math.ceil(middle * new / sampled), high)
+        asked = (math.ceil(calls[0] * mean), math.ceil(calls[1] * mean), math.ceil(calls[2] * mean))
         told = (calls[0] * likely, calls[1] * likely, calls[2] * most)
         costs = [price.cost(a, t) for a, t in zip(asked, told, strict=True)]
-        known = [cost for cost in costs if cost is not None]
-        yield Estimate(arm.name, label, calls, asked, told, (known[0], known[1], known[2]) if len(known) == 3 else None)
+        paid = [cost for cost in costs if cost is not None]
+        cost = (paid[0], paid[1], paid[2]) if len(paid) == len(CASES) else None
+        yield Estimate(arm.name, label, calls, asked, told, cost, low, sampled, kept[label])
+
+
+def _calls(path: Path) -> dict[str, tuple[int, int, int]]:
+    """Requests per label: low, likely, high, as if none had its answer."""
+    firm: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for candidate in read_jsonl(path, Candidate.from_dict):
+        total[candidate.key] = total.get(candidate.key, 0) + 1
+        firm[candidate.key] = firm.get(candidate.key, 0) + (not candidate.reserve)
+    found: dict[str, tuple[int, int, int]] = {}
+    for label, count in total.items():
+        once = firm[label] or count
+        found[label] = (once, min(count, once + math.ceil(once / (LIKELY_REJECTED - 1))), count)
+    return found
+
+
+def _sample(path: Path, plan: Mapping[str, tuple[int, int, int]]) -> Iterator[Candidate]:
+    """Candidates of each label, evenly from those that will likely be asked: a run goes through them in order, so its first ones
+    are the first to have answers.
+    """
+    chosen = {label: {place * likely // SAMPLE for place in range(SAMPLE)} for label, (_, likely, _) in plan.items()}
+    seen = dict.fromkeys(plan, 0)
+    for candidate in read_jsonl(path, Candidate.from_dict):
+        if seen[candidate.key] in chosen[candidate.key]:
+            yield candidate
+        seen[candidate.key] += 1
 
 
 def table(found: list[Estimate]) -> Iterator[str]:
@@ -115,7 +157,10 @@ def table(found: list[Estimate]) -> Iterator[str]:
         yield _line(row.arm, row.label, row.calls, row.prompt_tokens, row.answer_tokens, row.cost)
     calls, asked, told = (sums_of(found, name) for name in ("calls", "prompt_tokens", "answer_tokens"))
     yield _line("all", "", calls, asked, told, money_of(found))
-    yield f"Each figure: {' / '.join(CASES)}. Tokens are estimated at {TOKENS_PER_WORD} per word. Answers that are kept cost nothing again."
+    yield (
+        f"Each figure: {' / '.join(CASES)}. Tokens are estimated: {TOKENS_PER_WORD} per word, or one per {BYTES_PER_TOKEN} bytes where "
+        f"that is more; requests that fail and are asked again are not foreseen.{kept_in(found, ' ')}"
+    )
 
 
 def headline(found: list[Estimate]) -> str:
@@ -126,7 +171,14 @@ def headline(found: list[Estimate]) -> str:
     cost = "price unknown"
     if money is not None:
         cost = f"about {money[1]:.4f} of money (at most {money[2]:.4f})" if money[2] else "costs nothing"
-    return f"About {calls[1]:,} requests (at most {calls[2]:,}), {tokens[1]:,} tokens (at most {tokens[2]:,}), {cost}."
+    about = f"About {calls[1]:,} requests (at most {calls[2]:,}), {tokens[1]:,} tokens (at most {tokens[2]:,}), {cost}."
+    return about + kept_in(found, " ")
+
+
+def kept_in(found: list[Estimate], before: str) -> str:
+    """RETURNS (str): How many of the sampled prompts have their answer already, after some words; empty where none has."""
+    kept, sampled = sum(row.kept for row in found), sum(row.sampled for row in found)
+    return f"{before}{kept} of {sampled} sampled prompts have their answers already, which cost nothing again." if kept else ""
 
 
 def sums_of(found: list[Estimate], name: str) -> tuple[int, ...]:

@@ -1,12 +1,14 @@
 """`prepare`: lint the task, fingerprint every file it names, and guard the run folder.
 
 It runs first and always, because weasel cannot see the files that are named inside a YAML. `inputs.json` is rewritten
-only when something changed, so an unchanged project does nothing after this step.
+only when something changed, so an unchanged project does nothing after this step. A new folder gets an id, which stays: what a
+run of the same name spent before it was thrown away is not on its account.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 LABELLED: tuple[Literal["dev", "test", "train"], ...] = ("dev", "test", "train")
 FILE_KINDS = ("corpus", "seeds", *LABELLED)
+ID_BYTES = 6
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
     found: dict[str, Any] = {
         "v": 1,
         "run": wanted.run,
+        "id": secrets.token_hex(ID_BYTES) if old is None else old.get("id", ""),
         "identity": identity,
         "student": wanted.student,
         "settings": {name: getattr(wanted, name) for name in ("per_label", "seed", "lang", "gpu_id")},

@@ -1,23 +1,20 @@
-"""`preview`: the prompts as the teacher will see them, and how many tokens they come to, before anything is asked."""
+"""`preview`: the prompts as the teacher will see them, and what all of them come to, before anything is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import groupby
 from typing import Any
 
-from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.prompts import Prompt
-from spacy_synthesizrr.sourcing.context import count_tokens
+from spacy_synthesizrr.steps.plan_cost import Estimate, estimates, kept_in, sums_of
+from spacy_synthesizrr.steps.rendering import prompts, tokens_of
 from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
 from spacy_synthesizrr.stores.opening import open_store
-from spacy_synthesizrr.synthesis import docs
 
-SAMPLE = 200
 RULE = "─" * 78
 
 
@@ -25,17 +22,17 @@ def preview(ctx: Context, *, per_label: int) -> Iterator[str]:
     """Render prompts of the plan.
 
     per_label (int): Prompts to show per label.
-    YIELDS (str): Lines for the terminal: the prompts, then counts and estimated tokens per arm.
+    YIELDS (str): Lines for the terminal: the prompts, then counts and estimated tokens per arm, as `plan-cost` has them.
     """
-    found = arms(ctx)
     with closing(open_store(ctx)) as store:
         lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
-        yield from _show(ctx, found[0], lookup, per_label)
-        for arm in found:
-            yield _estimate(ctx, arm, lookup)
+        yield from _show(ctx, arms(ctx)[0], lookup, per_label)
+        for _, rows in groupby(estimates(ctx, lookup), key=lambda row: row.arm):
+            yield _line(list(rows))
 
 
 def _show(ctx: Context, arm: Arm, lookup: Lookup, per_label: int) -> Iterator[str]:
+    component: Any = pipeline(ctx, arm.mode).get_pipe("llm_synthesizrr")
     shown: dict[str, int] = {}
     for candidate, prompt in prompts(ctx, arm, lookup):
         if shown.get(candidate.key, 0) >= per_label:
@@ -43,34 +40,14 @@ def _show(ctx: Context, arm: Arm, lookup: Lookup, per_label: int) -> Iterator[st
                 break
             continue
         shown[candidate.key] = shown.get(candidate.key, 0) + 1
-        yield f"{RULE}\n{candidate.key} · candidate {candidate.id} · about {count_tokens(prompt)} tokens\n{RULE}\n{prompt}\n"
+        about = f"about {tokens_of(prompt, component.model)} tokens"
+        yield f"{RULE}\n{candidate.key} · candidate {candidate.id} · {about}\n{RULE}\n{prompt}\n"
 
 
-def _estimate(ctx: Context, arm: Arm, lookup: Lookup) -> str:
-    """Mean tokens of the first prompts times the prompts that a run without a rejected row would need, and all of them."""
-    sizes, total, firm = [], 0, 0
-    for candidate in read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict):
-        total += 1
-        firm += not candidate.reserve
-    for number, (_, prompt) in enumerate(prompts(ctx, arm, lookup)):
-        sizes.append(count_tokens(prompt))
-        if number + 1 >= SAMPLE:
-            break
-    mean = sum(sizes) / len(sizes) if sizes else 0.0
-    answer = ctx.task.prompt.max_words * 1.3
+def _line(rows: list[Estimate]) -> str:
+    calls, asked, told = (sums_of(rows, name) for name in ("calls", "prompt_tokens", "answer_tokens"))
     return (
-        f"{arm.name}: {firm} prompts if every row is accepted, {total} with the whole reserve; about {mean:.0f} tokens each: "
-        f"{firm * mean:,.0f} to {total * mean:,.0f} prompt tokens and at most {firm * answer:,.0f} to {total * answer:,.0f} answer "
-        "tokens (estimated at 1.3 tokens per word)."
+        f"{rows[0].arm}: {sum(row.firm for row in rows)} prompts if every row is accepted, {calls[-1]} with the whole reserve; about "
+        f"{asked[-1] / max(1, calls[-1]):.0f} tokens each: {asked[0]:,} to {asked[-1]:,} prompt tokens, and {told[0]:,} to at most "
+        f"{told[-1]:,} answer tokens (estimated, see synthesizrr plan-cost){kept_in(rows, ': ')}"
     )
-
-
-def prompts(ctx: Context, arm: Arm, lookup: Lookup) -> Iterator[tuple[Candidate, Prompt]]:
-    """Render the prompts of an arm, in plan order."""
-    nlp = pipeline(ctx, arm.mode)
-    component: Any = nlp.get_pipe("llm_synthesizrr")
-    task = component._task
-    planned = read_jsonl(arm.folder / "planned.jsonl", Candidate.from_dict)
-    for rendered, shards in task.generate_prompts(docs(planned, nlp=nlp, lookup=lookup)):
-        for prompt, doc in zip(rendered, shards, strict=True):
-            yield Candidate.from_dict(doc._.synthesizrr_planned[0]["candidate"]), prompt

@@ -16,6 +16,7 @@ from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.meter import Meter
 from spacy_synthesizrr.steps.plan_cost import headline, plan_cost
+from spacy_synthesizrr.steps.round_trip import RoundTrip
 from spacy_synthesizrr.steps.teacher import ANSWERS, Arm, arms, asking, pipeline, teacher_copies
 from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
@@ -34,6 +35,7 @@ def run(ctx: Context) -> bool:
 
     RETURNS (bool): Whether work was done.
     RAISES (TeacherError): When the teacher can answer no prompt of this strategy, or answered none at all.
+    RAISES (WaitsForAnswers): When the teacher answers in a later run; the requests of all arms are written then.
     """
     settings = ctx.depends(
         task=True, files=("seeds", "dev", "test"), configs=("strategy", "teacher", "curate"), settings=("per_label", "seed", "lang")
@@ -63,8 +65,10 @@ def _body(ctx: Context) -> dict[str, Any]:
     say_cost(ctx)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.folder.file(ANSWERS)) as answers:
         lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
-        for arm in planned:
-            counts[arm.name] = _run_arm(ctx, arm, lookup, answers)
+        with RoundTrip() as trip:
+            for arm in planned:
+                with trip.arm():
+                    counts[arm.name] = _run_arm(ctx, arm, lookup, answers, trip)
     if any(arm.get("unanswered") for arm in counts.values()):
         counts["unfinished"] = True
     return counts
@@ -77,7 +81,7 @@ def say_cost(ctx: Context) -> None:
         say(f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.path.name}")
 
 
-def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> dict[str, Any]:
+def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, trip: RoundTrip) -> dict[str, Any]:
     from spacy_synthesizrr.synthesis import Plan, synthesize
 
     nlp = pipeline(ctx, arm.mode, answers, stage=f"{STEP} {arm.name}")
@@ -91,8 +95,11 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore) -> 
     per_label = int(ctx.settings["per_label"])
     with progress_bar(f"Synthesizing ({arm.name})", total=per_label * len(plan.offsets), unit="accepted") as bar:
         with asking(nlp) as model:
-            meter = Meter(model, bar, wanted=per_label * len(plan.offsets))
-            outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, accept=accept, per_label=per_label, watch=meter.watch)
+            names = [other.name for other in arms(ctx)]
+            then = names[names.index(arm.name) + 1 :]
+            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), arm=arm.name, then=then)
+            how: dict[str, Any] = {"accept": accept, "per_label": per_label, "watch": meter.watch, "extra": trip.join(model)}
+            outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, **how)
     if spent := meter.summary():
         say(f"{arm.name}: {spent}")
     if arm.name != MAIN:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import versions
 from spacy_synthesizrr.students.arms import FEWGEN, arm_file
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.models.responses import ResponseStore
 
 ANSWERS = "answers.sqlite"
-GRACE = 5.0  # seconds for requests in flight when something else ends the step
+GRACE = 5.0  # seconds for requests in flight after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -79,30 +80,50 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, s
     if answers is not None:
         component: Any = nlp.get_pipe("llm_synthesizrr")
         model = component.model
-        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.folder.path.name, stage=stage)
+        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.scope, stage=stage)
     return nlp
 
 
-def identity(block: Mapping[str, Any], model: object) -> str:
+def identity(block: Mapping[str, Any], model: Any) -> str:
     """What tells the answers of one teacher from those of another, for request hashes.
 
     block (Mapping): The teacher's config.
-    model (Callable): It says itself what its config does not (endpoint, defaults). A rule is as good as its code, so the
-        version of this package counts for teachers that work by rule.
+    model (Callable): It says itself what its config does not (endpoint, defaults), or all there is to say, with
+        `identity_is_whole = True`: then settings that change no answer may change. A rule is as good as its code, so the version
+        of this package counts for teachers that work by rule.
     """
+    if getattr(model, "identity_is_whole", False):
+        return str(model.identity)
     rule = versions()["spacy-synthesizrr"] if getattr(model, "by_rule", False) else ""
     return digest("teacher", json.dumps(block, sort_keys=True), str(getattr(model, "identity", "")), rule)
 
 
 @contextmanager
 def asking(nlp: Language) -> Iterator[Any]:
-    """The teacher while it is asked; afterwards its connections are closed, and what is in flight gets a moment to be kept."""
+    """The teacher while it is asked; afterwards it is closed. What is in flight is waited for and kept, whatever ended the work;
+    only somebody who presses a key gets away sooner.
+    """
     component: Any = nlp.get_pipe("llm_synthesizrr")
     try:
         yield component.model
-    finally:
-        if hasattr(component.model, "close"):
-            component.model.close(grace=GRACE)
+    except KeyboardInterrupt:
+        _close(component.model, grace=GRACE)
+        raise
+    except Exception:
+        if (waiting := _in_flight(component.model)) > 0:
+            say(f"Waiting for {waiting} answers that are in flight; Ctrl-C leaves them.")
+        _close(component.model)
+        raise
+    _close(component.model)
+
+
+def _close(model: Any, **how: float) -> None:
+    if hasattr(model, "close"):
+        model.close(**how)
+
+
+def _in_flight(model: Any) -> int:
+    return int(model.status()["in_flight"]) if hasattr(model, "status") else 0
 
 
 def teacher_copies(nlp: Language) -> bool:

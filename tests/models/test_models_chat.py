@@ -283,3 +283,56 @@ def test_two_processes_of_one_store_do_not_lose_answers(calm, tmp_path):
         for thread in threads:
             thread.join()
         assert len(one) == 100
+
+
+def test_what_the_callers_prompts_raise_comes_after_the_answers_that_were_paid(calm, store):
+    def prompts():
+        yield from ([text] for text in texts(20))
+        raise ValueError("bad row 20")
+
+    with chat(calm, store, requests={"max_in_flight": 4}) as model:
+        answers = []
+        with pytest.raises(ValueError, match="bad row 20"):
+            answers.extend(model(prompts()))
+        assert len(answers) == 20
+
+
+def test_docs_without_prompts_are_not_taken_without_end(store):
+    taken = []
+
+    def prompts():
+        yield ["slow"]
+        for number in range(10_000):
+            taken.append(number)
+            yield []
+
+    with FaultServer(seconds=0.3) as server, chat(server, store, requests={"max_in_flight": 1, "read_ahead": 8}) as model:
+        assert next(iter(model(prompts()))) == ["answer to slow"]
+        assert len(taken) < 100
+
+
+def test_closing_and_asking_again_forgets_neither_answers_nor_caps_without_a_store_of_ones_own(calm):
+    calm.forget()
+    with chat(calm, budget={"max_requests": 3}) as model:
+        for _ in range(2):
+            assert kinds(ask(model, texts(6))) == {"answer": 3, "budget": 3}
+            model.close()
+    assert len(calm.asked) == 3
+
+
+def test_a_seed_counts_up_by_the_draw_wherever_it_stands(calm, store):
+    calm.forget()
+    ask_once(calm, store, [Prompt("p", draw=draw) for draw in range(3)], extra_body={"seed": 7})
+    assert [body["seed"] for body in calm.asked] == [7, 8, 9]
+
+
+def test_a_parameter_that_is_null_is_not_set(calm, store):
+    calm.forget()
+    ask_once(calm, store, ["p"], parameters={"temperature": None, "top_p": 0.5})
+    assert "temperature" not in calm.asked[0] and calm.asked[0]["top_p"] == 0.5
+
+
+def test_a_new_store_at_a_relative_path_is_told_of(calm, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    ask_once(calm, None, ["p"], responses="answers/kept.sqlite")
+    assert str(tmp_path / "answers" / "kept.sqlite") in caplog.text

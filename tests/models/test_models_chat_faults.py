@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -31,6 +32,7 @@ from faults import (
 )
 
 from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.models.chat import make_chat_completions
 
 pytestmark = pytest.mark.usefixtures("quick")
 SHORT = {"connect_timeout": 0.2, "read_timeout": 0.3, "max_retries": 1}
@@ -136,6 +138,56 @@ def test_what_no_request_can_cure_stops_at_once_with_the_cure(store, fault, cure
         assert len(server.asked) <= 8 + 5
 
 
+def test_one_prompt_that_a_firewall_blocks_costs_no_other_prompt(store):
+    with FaultServer(lambda number, body: status(403, "blocked") if "7" in prompt_of(body) else OK) as server:
+        for _ in range(2):  # a second run gets past it too
+            found = kinds(ask_once(server, store, texts(20), requests={"max_in_flight": 4}))
+            assert found == {"answer": 18, "refused": 2}
+
+
+def test_a_rerun_whose_only_open_prompts_are_refused_comes_to_its_end(store):
+    with FaultServer(lambda number, body: status(400, "no") if prompt_of(body).startswith("bad") else OK) as server:
+        prompts = [*texts(10), *(f"bad {number}" for number in range(8))]
+        for _ in range(2):
+            assert kinds(ask_once(server, store, prompts)) == {"answer": 10, "refused": 8}
+
+
+def test_a_server_that_never_answers_is_given_up_before_all_prompts_have_paid_for_it(store):
+    with FaultServer(always(BROKEN)) as server:
+        with pytest.raises(TeacherError, match="no answer to 20 prompts in a row"):
+            ask_once(server, store, texts(500), requests={"max_in_flight": 4, "max_retries": 1})
+        assert len(server.asked) < 100
+
+
+def test_a_server_that_is_away_for_a_moment_costs_no_answer_and_no_retry(store):
+    with FaultServer() as server, chat(server, store, requests={"max_in_flight": 4, "max_retries": 0}) as model:
+        asked = model([text] for text in texts(12))
+        first = [next(iter(asked))]
+        client = model._scheduler.attempts.client
+        open_url, client.url = client.url, "http://127.0.0.1:9/v1/chat/completions"
+        threading.Timer(0.3, setattr, (client, "url", open_url)).start()
+        assert kinds(answer for [answer] in [*first, *asked]) == {"answer": 12}
+
+
+def test_a_key_is_hidden_also_where_what_the_server_says_is_cut(store, monkeypatch):
+    key = "sk-" + "0123456789" * 3
+    monkeypatch.setenv("MY_KEY", key)
+    for length in range(240, 300, 7):
+        with FaultServer(always(status(401, "x" * length + " " + key))) as server, pytest.raises(TeacherError) as error:
+            ask_once(server, store, ["a"], api_key_env="MY_KEY")
+        assert "01234" not in str(error.value)
+
+
+def test_the_error_comes_when_what_was_in_flight_is_kept(store):
+    with FaultServer(lambda number, body: status(401, "revoked") if number == 0 else OK, seconds=0.3) as server:
+        model = make_chat_completions(server.url, "m", requests={"max_in_flight": 8})
+        model.remember(store)
+        with pytest.raises(TeacherError, match="revoked"):
+            ask(model, texts(50))
+        assert len(store) == len(server.asked) - 1 > 0
+        model.close()
+
+
 def test_answers_in_flight_are_kept_when_a_terminal_error_stops_the_rest(store):
     with FaultServer(lambda number, body: status(401, "revoked") if number == 3 else OK, seconds=0.2) as server:
         with chat(server, store, requests={"max_in_flight": 4}) as model, pytest.raises(TeacherError, match="revoked"):
@@ -158,13 +210,6 @@ def test_a_redirect_does_not_carry_the_key_away(store, monkeypatch):
         with FaultServer(always(target)) as server, pytest.raises(TeacherError):
             ask_once(server, store, ["a"], api_key_env="OUR_KEY")
         assert not thief.asked
-
-
-def test_slow_server_without_429_lowers_concurrency(store):
-    with FaultServer(seconds=0.01, capacity=2) as server, chat(server, store, requests={"max_in_flight": 32}) as model:
-        limits = [model.status()["limit"] for _ in model([text] for text in texts(400))]
-    assert (len(limits), sum(server.paid.values())) == (400, 400)
-    assert min(limits) <= 24
 
 
 def test_a_429_storm_lowers_the_limit_and_it_recovers_from_the_floor(store):

@@ -59,3 +59,23 @@ def test_the_schema_tells_requests_apart():
     plain, other = Prompt("p"), {**SCHEMA, "required": []}
     hashes = {request_hash(prompt, identity="m") for prompt in (plain, Prompt("p", schema=SCHEMA), Prompt("p", schema=other))}
     assert len(hashes) == 3
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_response_format_of_the_config_is_never_dropped(store):
+    with FaultServer(lambda number, body: REFUSAL if number == 5 else OK) as server:
+        form = {"response_format": FORM}
+        found = kinds(ask_once(server, store, [f"p {number}" for number in range(12)], parameters=form, requests={"max_in_flight": 1}))
+        assert found == {"answer": 11, "refused": 1}
+        assert all(body["response_format"] == FORM for body in server.asked)
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_schema_that_is_disliked_takes_it_from_no_other_prompt(store):
+    def plan(number, body):
+        return REFUSAL if "row 3 " in body["messages"][-1]["content"] and "response_format" in body else OK
+
+    with FaultServer(plan) as server:
+        requests = {"max_in_flight": 1, "max_retries": 0}
+        assert kinds(ask_once(server, store, prompts(8), requests=requests)) == {"answer": 8}
+        assert sum("response_format" not in body for body in server.asked) == 1

@@ -43,6 +43,9 @@ def make(**settings):
         ({"extra_body": {"provider": [{"api_key": "x"}]}}, "headers_env"),
         ({"extra_body": {"provider": {"order": [KEY]}}}, "headers_env"),
         ({"parameters": {"user": KEY}}, "headers_env"),
+        ({"base_url": f"https://api.example.com/{KEY}/v1"}, "looks like a secret"),
+        ({"headers": {"X-Harmless": "AIza" + KEY}}, "headers_env"),
+        ({"headers": {"X-Harmless": "eyJhbGciOiJIUzI1NiJ9." + KEY}}, "headers_env"),
     ],
 )
 def test_a_secret_that_is_given_is_refused_and_not_repeated(settings, cure):
@@ -66,6 +69,12 @@ def test_a_secret_that_is_given_is_refused_and_not_repeated(settings, cure):
         ({"parameters": {"max_tokens": 0}}, "whole number from 1"),
         ({"parameters": {"x": float("nan")}}, "JSON"),
         ({"headers": {"X-A": "two\nlines"}}, "header"),
+        ({"headers": {"X-A": 5}}, "must be text"),
+        ({"headers": {"X-A": "1"}, "headers_env": {"x-a": "VAR"}}, "more than once"),
+        ({"headers_env": {"authorization": "VAR"}, "api_key_env": "KEY"}, "more than once"),
+        ({"base_url": "https://api.example.com /v1"}, "cannot be read"),
+        ({"base_url": None}, "cannot be read"),
+        ({"parameters": {"seed": "abc"}}, "whole number"),
         ({"price": {"input": 1}}, "unknown key 'input'"),
         ({"budget": {"max_money": 1}}, "unknown key 'max_money'"),
         ({"budget": {"max_requests": -1}}, "number from 0"),
@@ -152,7 +161,7 @@ def test_keys_are_sent_and_never_shown(fault, store, monkeypatch, logs, capfd, t
             shown = [
                 *said,
                 repr(model),
-                str(model.__dict__.keys()),
+                repr(model.__dict__),
                 model.identity,
                 model.account,
                 repr(pickle.dumps(model)),

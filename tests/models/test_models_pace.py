@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.models.admission import duration, retry_after
-from spacy_synthesizrr.models.pace import LONGEST, RECENT, Bucket, Pace, full_jitter
+from spacy_synthesizrr.models.headers import duration, retry_after
+from spacy_synthesizrr.models.pace import BACKOFF, LONGEST, RECENT, Bucket, Pace, full_jitter
 
 
 def pace(most=64):
@@ -41,6 +41,14 @@ def test_one_burst_counts_once():
     assert made.allowed == 30
 
 
+def test_after_a_decrease_the_share_of_refusals_is_counted_anew():
+    made = pace(40)
+    for _ in range(6):
+        made.troubled(sent=0.0, now=1.0)
+    made.troubled(sent=2.0, now=3.0)
+    assert made.allowed == 30
+
+
 def test_a_refusal_now_and_then_says_nothing():
     made, rng, now = pace(64), random.Random(1), 0.0
     for _ in range(2000):
@@ -67,6 +75,34 @@ def test_a_server_that_gets_slower_gets_less():
     now = succeed(made, 100, seconds=0.1)
     succeed(made, 40, seconds=0.5, start=now)
     assert made.allowed == 30
+
+
+def test_a_decrease_that_helped_stays():
+    made = pace(40)
+    now = succeed(made, 80, seconds=0.1)
+    now = succeed(made, 40, seconds=0.5, start=now)
+    succeed(made, 40, seconds=0.15, start=now)
+    assert made.allowed == 31
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.1, 0.19), (0.005, 0.045)])  # less than twice; by a few hundredths of a second
+def test_a_small_rise_lowers_it_at_no_time(before, after):
+    made, lowest = pace(40), 40
+    now = succeed(made, 80, seconds=before)
+    for _ in range(200):
+        now = succeed(made, 1, seconds=after, start=now)
+        lowest = min(lowest, made.allowed)
+    assert lowest == 40
+
+
+def test_what_was_sent_before_a_decrease_does_not_count_as_slow_after_it():
+    made = pace(40)
+    now = succeed(made, 100, seconds=0.1)
+    for _ in range(6):
+        made.troubled(sent=now, now=now + 1.0)
+    for _ in range(40):
+        made.succeeded(sent=now, now=now + 2.0)
+    assert made.allowed == 31
 
 
 def test_a_server_that_is_slow_for_reasons_of_its_own_gets_its_share_back():
@@ -99,6 +135,20 @@ def test_an_outage_is_waited_out_with_growing_pauses():
         now = max(now, made.held_until)
         made.troubled(sent=now, now=now)
     assert now > LONGEST
+
+
+def test_pauses_grow_while_nothing_succeeds_and_are_short_again_afterwards():
+    made, now, pauses = pace(4), 0.0, []
+    for _ in range(20 * RECENT):
+        before = made.held_until
+        made.troubled(sent=now, now=now)
+        pauses += [made.held_until - now] if made.held_until > before else []
+        now = max(now, made.held_until)
+    assert max(pauses[:1]) <= BACKOFF < max(pauses)
+    made.succeeded(sent=now, now=now)
+    for _ in range(RECENT):
+        made.troubled(sent=now, now=now + 0.1)
+    assert 0.0 < made.held_until - (now + 0.1) <= BACKOFF
 
 
 @given(st.integers(0, 10_000), st.integers(0, 1000))
@@ -155,3 +205,16 @@ def test_retry_after_is_seconds_milliseconds_or_a_date():
     assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
     assert retry_after({"retry-after": "whenever"}) is None
     assert retry_after({}) is None
+
+
+def test_pauses_are_short_while_the_server_is_well():
+    rng = random.Random(0)
+    assert max(full_jitter(3, rng, calm=True) for _ in range(200)) <= BACKOFF * 2**3 * 0.1
+
+
+def test_a_server_is_well_until_a_share_of_requests_is_in_trouble():
+    pace = Pace(8, random.Random(0))
+    assert pace.calm
+    for number in range(RECENT):
+        pace.troubled(sent=0.0, now=float(number))
+    assert not pace.calm

@@ -14,8 +14,9 @@ import tracemalloc
 import pytest
 
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore, _InFlight, request_hash
+from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
 from spacy_synthesizrr.models.scripted import make_scripted
+from spacy_synthesizrr.models.sharing import InFlight
 from spacy_synthesizrr.models.streaming import streams
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 
@@ -304,7 +305,7 @@ def test_equal_requests_in_flight_share_a_failure_which_is_not_kept(store):
 
 
 def test_nothing_stays_in_flight(store):
-    flight = _InFlight()
+    flight = InFlight()
     flight.sharers["r"] = 0
     assert flight.join("r")
     flight.land("r", ANSWER)

@@ -65,13 +65,15 @@ class FaultServer:
     plan (Callable): From the number of the request, from 0, and its body to a Fault.
     seconds (float): How long an answer takes.
     capacity (int | None): Answers at a time; the others wait in the server, which says nothing of it.
+    keep (bool): Whether to keep what was asked; off for runs of a hundred thousand requests.
 
-    asked (List[dict]): Bodies, in order. paid (Counter): Prompts that were answered whole with status 200.
+    count (int): Requests until now. asked (List[dict]): Bodies, in order. paid (Counter): Prompts that were answered whole with status 200.
     in_flight, peak (int): Requests being answered, now and at most.
     """
 
-    def __init__(self, plan: Plan | None = None, *, seconds: float = 0.0, capacity: int | None = None) -> None:
-        self.plan, self.seconds, self.capacity = plan or always(OK), seconds, capacity
+    def __init__(self, plan: Plan | None = None, *, seconds: float = 0.0, capacity: int | None = None, keep: bool = True) -> None:
+        self.plan, self.seconds, self.capacity, self.keep = plan or always(OK), seconds, capacity, keep
+        self.count = 0
         self.asked: list[dict] = []
         self.headers: list[Mapping[str, str]] = []
         self.paths: list[str] = []
@@ -90,10 +92,18 @@ class FaultServer:
         """The texts that were asked, in order."""
         return [prompt_of(body) for body in self.asked]
 
+    def narrow(self, *, capacity: int) -> None:
+        """Answer only so many at a time from now on."""
+        self._room = asyncio.Semaphore(capacity)
+
     def forget(self) -> None:
         """Keep nothing of what was asked until now."""
         for kept in (self.asked, self.headers, self.paths, self.paid):
             kept.clear()
+
+    def let_go(self) -> None:
+        """End all requests that hang, and those to come."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
 
     def __enter__(self) -> FaultServer:
         self._thread.start()
@@ -124,17 +134,22 @@ class FaultServer:
         self.peak = max(self.peak, self.in_flight)
         try:
             body = json.loads(await request.read())
-            number = len(self.asked)
-            self.asked.append(body)
-            self.headers.append(request.headers)
-            self.paths.append(request.raw_path)
-            fault = self.plan(number, body)
+            fault = self.plan(self._note(request, body), body)
             async with self._room:
                 if self.seconds:
                     await asyncio.sleep(self.seconds)
                 return await self._answer(request, body, fault)
         finally:
             self.in_flight -= 1
+
+    def _note(self, request: web.BaseRequest, body: dict) -> int:
+        """Returns the number of a request."""
+        number, self.count = self.count, self.count + 1
+        if self.keep:
+            self.asked.append(body)
+            self.headers.append(request.headers)
+            self.paths.append(request.raw_path)
+        return number
 
     async def _answer(self, request: web.BaseRequest, body: Mapping, fault: Fault) -> web.StreamResponse:
         whole = self.completion(body, fault)

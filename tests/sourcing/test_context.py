@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.sourcing.context import count_tokens, cut_context
+from spacy_synthesizrr.sourcing.context import count_tokens, cut_context, estimate_tokens
 
 
 def words(text: str) -> int:
@@ -42,6 +42,13 @@ def test_tokens_are_estimated_at_1_3_per_word_rounded_up():
 
 def test_scripts_without_blanks_are_counted_by_characters():
     assert count_tokens("今天下雨") == 6
+
+
+def test_what_is_paid_for_is_estimated_by_words_or_bytes_whichever_is_more():
+    assert estimate_tokens("a b c d e f g h i j") == count_tokens("a b c d e f g h i j") == 13
+    assert estimate_tokens("7" * 400) == 100
+    assert estimate_tokens("Donaudampfschifffahrt") == 6
+    assert estimate_tokens("half of a pair: \ud83d") == 7
 
 
 @given(st.text(alphabet='ab .!\n今。"', max_size=60), st.integers(1, 12))

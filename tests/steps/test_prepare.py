@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -58,6 +59,28 @@ def test_a_wrong_label_is_found_before_anything_else_is_done(here):
 def test_an_unknown_language_names_the_nearest(here):
     with pytest.raises(ConfigError, match="spaCy has no language 'dee'. Did you mean 'de'"):
         run(choices(lang="dee"))
+
+
+def test_a_run_keeps_its_account_and_one_made_anew_gets_another(here):
+    run(choices())
+    first = Context.open("one").scope
+    run(choices(per_label=7))
+    assert Context.open("one").scope == first
+    shutil.rmtree(here / "runs" / "one")
+    run(choices())
+    second = Context.open("one").scope
+    assert first != second and first.startswith("one/") and second.startswith("one/")
+
+
+def test_a_run_from_before_there_were_ids_goes_by_its_name(here):
+    run(choices())
+    path = here / "runs" / "one" / "inputs.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    del found["id"]
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert Context.open("one").scope == "one"
+    run(choices())
+    assert Context.open("one").scope == "one"
 
 
 @pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b"])

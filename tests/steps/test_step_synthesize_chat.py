@@ -110,7 +110,7 @@ def test_answers_can_be_listed_shown_exported_and_pruned(run, server):
     synthesize.run(run())
     count = len(server.asked)
     listed = call("responses", "ls", "-n", "3").splitlines()
-    assert len(listed) == 4 and listed[-1].startswith(f"{count} answers in ")
+    assert len(listed) == 4 and listed[-1].startswith(f"{count} answers, ")
     shown = call("responses", "show", listed[0].split()[0])
     assert "The cup final" in shown and "identity:" in shown
     call("responses", "export", "out.jsonl")
@@ -120,7 +120,7 @@ def test_answers_can_be_listed_shown_exported_and_pruned(run, server):
     assert "0 answers removed" in call("responses", "prune", "--days", "1", "--yes")
     assert f"{count} answers would be removed" in call("responses", "prune", "--model", '"m"')
     assert f"{count} answers removed" in call("responses", "prune", "--model", '"m"', "--yes")
-    assert call("responses", "ls").startswith("0 answers in ")
+    assert call("responses", "ls").startswith("0 answers, ")
 
 
 def test_looking_for_what_is_not_there_is_one_line(run):

@@ -4,6 +4,7 @@ import pytest
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, REJECTED, Candidate, Event, Seed
 from spacy_synthesizrr.errors import BudgetReached
+from spacy_synthesizrr.steps import meter as module
 from spacy_synthesizrr.steps.meter import Meter
 
 
@@ -25,14 +26,14 @@ class Teacher:
 
     closed = False
 
-    def __init__(self, price=0.01):
-        self.price, self.asked = price, 0
+    def __init__(self, price=0.01, reached="max_requests = 9"):
+        self.price, self.asked, self.reached = price, 0, reached
 
     def status(self):
         self.asked += 1
         new = {"requests": self.asked, "tokens": 15 * self.asked, "cost": None if self.price is None else self.price * self.asked}
         whole = {"requests": 100 + self.asked, "tokens": 0, "cost": None if self.price is None else 1 + new["cost"]}
-        return {"in_flight": 3, "limit": 8, "reached": "max_requests = 9", **whole, "new": new}
+        return {"in_flight": 3, "limit": 8, "reached": self.reached, **whole, "new": new}
 
     def close(self):
         self.closed = True
@@ -63,7 +64,32 @@ def test_there_is_no_projection_before_the_first_row_or_without_a_price():
 def test_the_line_tells_flight_tokens_and_money():
     bar = Bar()
     Meter(Teacher(), bar, wanted=2).watch(row(ACCEPTED))
-    assert bar.line == "3/8 in flight, 101 requests, 0 tokens, 1.0100 spent, about 1.0200 in the end"
+    assert bar.line == "3/8 in flight, 101 requests, 0 tokens, 1.0100 spent, about 1.0200 when this arm is done"
+
+
+def test_the_line_says_that_other_arms_come_after_this_one():
+    bar = Bar()
+    Meter(Teacher(), bar, wanted=2, arm="main", then=("random", "fewgen")).watch(row(ACCEPTED))
+    assert bar.line.endswith("about 1.0200 when main is done (then random, fewgen)")
+
+
+@pytest.mark.parametrize(("hidden", "lines"), [(True, 2), (False, 0)])
+def test_where_no_bar_is_shown_a_line_a_minute_is_said(monkeypatch, capsys, hidden, lines):
+    times = {"now": 0}
+    monkeypatch.setattr(module, "quiet", lambda: hidden)
+    meter = Meter(Teacher(), Bar(), wanted=100, arm="main", now=lambda: times["now"])
+    for times["now"] in range(0, 150, 10):
+        meter.watch(row(ACCEPTED))
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == lines
+    assert all(line.startswith("main: ") and " of 100 accepted; 3/8 in flight" in line for line in said)
+    assert not lines or said[0].startswith("main: 7 of 100")
+
+
+def test_a_prompt_that_is_too_large_for_the_budget_stops_nothing():
+    teacher = Teacher(reached="")
+    Meter(teacher, Bar(), wanted=2).watch(row(FAILED, "budget"))
+    assert not teacher.closed
 
 
 def test_an_unknown_price_is_said_and_not_taken_for_nothing():
