@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import NoReturn, TypeVar
 
@@ -11,6 +11,7 @@ import pytest
 
 from services.ollama import Ollama, running_ollama
 from services.processes import ServiceError
+from services.transformers import beside_transformers
 
 Running = TypeVar("Running")
 
@@ -19,6 +20,12 @@ Running = TypeVar("Running")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
     """A real LLM behind an OpenAI-compatible API."""
     yield from serve(running_ollama(tmp_path_factory.mktemp("ollama")))
+
+
+@pytest.fixture(scope="session")
+def transformers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mapping[str, str]]:
+    """The environment of a child process that has torch and transformers beside all that this one has."""
+    yield from serve(beside_transformers(pytestconfig.rootpath, tmp_path_factory.mktemp("transformers")))
 
 
 def serve(service: AbstractContextManager[Running]) -> Iterator[Running]:
