@@ -3,11 +3,27 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test install install-test check fix clean
+# Of demo-llm: the model's name as the server has it (empty: see `synthesizrr local-teacher --help`), and rows per label
+MODEL ?=
+PER_LABEL ?= 10
+# Of llm-server: Ollama's own port, so that demo-llm finds it
+PORT ?= 11434
+
+.PHONY: demo demo-llm llm-server test install install-test check fix clean
 
 demo: install
 	$(BIN)/python -m spacy project run all
 	@echo "Report: runs/news_demo/report/index.html"
+
+# The demo task with a real LLM: whatever Ollama has, on its port or at $OLLAMA_HOST. docs/real-teacher.md shows what comes of it.
+demo-llm: install
+	$(BIN)/python -m spacy_synthesizrr local-teacher --model '$(MODEL)'
+	$(BIN)/python -m spacy project run all . --vars.teacher local --vars.run news_llm --vars.per_label $(PER_LABEL)
+	@echo "Report: runs/news_llm/report/index.html"
+
+# For developers who have no Ollama: a very small LLM, from package registries alone (tests/services), until Ctrl-C
+llm-server: install
+	PYTHONPATH=tests $(BIN)/python -m services.ollama --port $(PORT)
 
 test: install-test
 	$(BIN)/python -m pytest
@@ -37,4 +53,4 @@ fix:
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf runs index project.lock build dist *.egg-info
+	rm -rf runs index project.lock build dist *.egg-info configs/*.local.cfg

@@ -23,8 +23,10 @@ class BuildWithProject(build_py):
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for part in PARTS:
-            copy = shutil.copytree if Path(part).is_dir() else shutil.copyfile
-            copy(part, target / part)
+            if Path(part).is_dir():
+                shutil.copytree(part, target / part, ignore=shutil.ignore_patterns("*.local.cfg"))
+            else:
+                shutil.copyfile(part, target / part)
 
 
 setup(cmdclass={"build_py": BuildWithProject})

@@ -14,6 +14,7 @@ import typer
 
 from spacy_synthesizrr.cli_errors import user_errors
 from spacy_synthesizrr.cli_responses import app as responses_app
+from spacy_synthesizrr.cli_teacher import local_teacher
 from spacy_synthesizrr.jsonl import atomic
 from spacy_synthesizrr.progress import say
 
@@ -136,6 +137,9 @@ def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.
     for path in write_project(folder):
         say(str(path))
     say(f"Next: cd {folder} && python -m spacy project run all")
+
+
+app.command()(local_teacher)
 
 
 @seeds_app.command("draw")

@@ -8,7 +8,8 @@ from pathlib import Path
 from spacy_synthesizrr.errors import InputError
 
 PARTS = ("project.yml", "configs", "assets")
-GITIGNORE = "runs/\nindex/\nproject.lock\n"
+LOCAL = "*.local.cfg"  # configs of this machine, in a checkout
+GITIGNORE = f"runs/\nindex/\nproject.lock\nconfigs/{LOCAL}\n"
 
 
 def template_folder() -> Path:
@@ -28,7 +29,9 @@ def write_project(folder: Path) -> list[Path]:
     source = template_folder()
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
-        copy = shutil.copytree if (source / part).is_dir() else shutil.copyfile
-        copy(source / part, folder / part)
+        if (source / part).is_dir():
+            shutil.copytree(source / part, folder / part, ignore=shutil.ignore_patterns(LOCAL))
+        else:
+            shutil.copyfile(source / part, folder / part)
     (folder / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -43,9 +43,8 @@ def project(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    return {
-        path.relative_to(folder).as_posix() for part in PARTS for path in (folder / part, *(folder / part).rglob("*")) if path.is_file()
-    }
+    found = (path for part in PARTS for path in (folder / part, *(folder / part).rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in found if not path.name.endswith(".local.cfg")}
 
 
 def test_init_writes_the_same_project_as_the_repository(project):

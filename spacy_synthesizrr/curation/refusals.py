@@ -220,13 +220,17 @@ def declines(text: str, marker: str = "", *, lang: str = "en", typical: bool = T
 def marked(text: str, marker: str) -> bool:
     """Whether an answer is the marker (case, outer punctuation and markup aside), or begins or ends with it as written.
 
-    A marker without capitals looks like running text ("none of the clubs won"), so punctuation must set it apart there.
+    A marker in capitals may also stand at the start of a line, set apart: teachers write a text, then that it does not fit, then
+    another. One without capitals looks like running text ("none of the clubs won"), so punctuation must set it apart anywhere.
     """
     plain = text.strip().strip("*_`#\"'“”„«» \t")
     if folded(plain) == folded(marker):
         return True
-    before, after = (r"(?<!\w)", r"(?!\w)") if marker.isupper() else (r"(?<=[.:;,!?\n(\[—–-])\s*", r"(?=\s*[.:;,!?\n)\]—–-])")
     literal = re.escape(marker)
+    if marker.isupper():
+        line = rf"^[*_`#>\"'“”„«» \t-]*{literal}[*_`\"'“”„«» \t]*(?:[.:;,!?)\]—–-]|$)"
+        return re.search(rf"\A{literal}(?!\w)|(?<!\w){literal}[.!]?\Z|{line}", plain, re.MULTILINE) is not None
+    before, after = r"(?<=[.:;,!?\n(\[—–-])\s*", r"(?=\s*[.:;,!?\n)\]—–-])"
     return re.search(rf"\A{literal}{after}|{before}{literal}[.!]?\Z", plain) is not None
 
 

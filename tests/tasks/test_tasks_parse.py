@@ -21,6 +21,11 @@ def test_a_plain_answer_is_taken_as_it_is():
     assert (done.text, done.status, done.reason, dict(done.detail)) == ("The harbour opened.", GENERATED, "", {})
 
 
+@pytest.mark.parametrize("raw", ["- It opened.\n- It closed.", "-3 degrees in Oslo.", "*It* opened.", "– Hola."])
+def test_what_begins_with_a_dash_or_a_star_may_have_to(raw):
+    assert parsed(raw).text == raw
+
+
 @pytest.mark.parametrize(
     ("raw", "text", "repaired"),
     [
@@ -53,6 +58,7 @@ def test_a_plain_answer_is_taken_as_it_is():
         ("It opened.\n\nLet me know if you want another version!", "It opened.", ["note"]),
         ("Es öffnete.\n\nHinweis: Der Text hat 12 Wörter.", "Es öffnete.", ["note"]),
         ("## Summary\nIt opened.", "It opened.", ["header"]),
+        ("Summary:\n- It opened.", "It opened.", ["header", "bullet"]),
     ],
 )
 def test_wrappings_come_off_and_are_recorded(raw, text, repaired):
