@@ -243,13 +243,12 @@ class Scheduler:
     def _start(self, slots: List[Slot]) -> None:
         with self._news:
             late = bool(self._flights) and all(flight.error for flight in self._flights)
-        for slot in slots:
-            if late:
-                self._ended(slot)
-                continue
-            task = self._thread.loop.create_task(self.attempts.ask(slot))
-            self._tasks[slot] = task
-            task.add_done_callback(lambda _, slot=slot: self._ended(slot))  # type: ignore[misc]
+            for slot in slots:
+                if late or not slot.wanted:  # an error came, or nobody waits for it any more
+                    self._ended(slot)
+                else:
+                    self._tasks[slot] = task = self._thread.loop.create_task(self.attempts.ask(slot))
+                    task.add_done_callback(lambda _, slot=slot: self._ended(slot))  # type: ignore[misc]
 
     def _finish(self, slot: Slot) -> None:
         with self._news:

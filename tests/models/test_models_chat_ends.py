@@ -1,5 +1,6 @@
 """How a chat model's work may end otherwise than well: early, twice at once, in two threads, on a full disk, at its cap."""
 
+import asyncio
 import gc
 import json
 import random
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from apart import ServerApart
@@ -68,7 +70,8 @@ def test_streams_that_are_closed_early_leave_no_request_permit_or_reservation_be
 
 @pytest.mark.parametrize("end", [lambda answers: answers.close(), lambda answers: None])  # or it is forgotten
 def test_what_was_not_sent_when_a_stream_ends_early_is_never_sent(store, end):
-    with FaultServer(lambda number, body: OK if number == 0 else HANG) as server:
+    first = replace(OK, seconds=0.5)  # until then the pool is full
+    with FaultServer(lambda number, body: first if number == 0 else HANG) as server:
         with chat(server, store, requests={"max_in_flight": 4}) as model:
             answers = iter(model([text] for text in texts(50)))
             next(answers)
@@ -80,6 +83,19 @@ def test_what_was_not_sent_when_a_stream_ends_early_is_never_sent(store, end):
             server.let_go()
             assert comes_true(lambda: nothing_left(model))
         assert len(server.asked) == 5
+
+
+def test_close_lets_what_is_in_flight_finish_and_sends_nothing_more(store):
+    with FaultServer(seconds=0.3) as server, chat(server, store, requests={"max_in_flight": 4}) as model:
+        told = []
+        thread = threading.Thread(target=lambda: told.append(pytest.raises(TeacherError, ask, model, texts(50))))
+        thread.start()
+        assert comes_true(lambda: server.in_flight == 4)
+        model.close()
+        thread.join(PATIENCE)
+        asked = len(server.asked)
+        assert told and 4 <= asked < 50
+        assert len(store) == sum(server.paid.values()) == asked
 
 
 def test_prompts_that_raise_harm_no_later_call(store):
@@ -126,6 +142,7 @@ def test_what_was_taken_while_an_error_came_is_asked_by_the_next_call(store):
         next(held)
         with pytest.raises(TeacherError, match="no such key"):
             list(model(prompts(model)))
+        model._scheduler._thread.call(asyncio.sleep(0)).result(PATIENCE)  # what was begun comes to its place
         mended.set()
         with pytest.raises(TeacherError, match="no such key"):
             list(held)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from asking import ask, ask_once, chat, kinds, texts
@@ -189,7 +190,8 @@ def test_the_error_comes_when_what_was_in_flight_is_kept(store):
 
 
 def test_answers_in_flight_are_kept_when_a_terminal_error_stops_the_rest(store):
-    with FaultServer(lambda number, body: status(401, "revoked") if number == 3 else OK, seconds=0.2) as server:
+    revoked = replace(status(401, "revoked"), seconds=0.0)  # comes while the others are still in flight
+    with FaultServer(lambda number, body: revoked if number == 3 else OK, seconds=0.3) as server:
         with chat(server, store, requests={"max_in_flight": 4}) as model, pytest.raises(TeacherError, match="revoked"):
             ask(model, texts(100))
         assert sum(server.paid.values()) == len(store)

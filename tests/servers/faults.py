@@ -24,6 +24,7 @@ class Fault:
     body (object): JSON for "status" and "raw".
     answer (str | None): For "ok"; by default the prompt, told back.
     finish (str): Its finish_reason.
+    seconds (float | None): How long it takes; by default as long as the server's answers.
     """
 
     kind: str = "ok"
@@ -33,6 +34,7 @@ class Fault:
     answer: str | None = None
     finish: str = "stop"
     tokens: tuple[int, int] = (10, 5)
+    seconds: float | None = None
 
 
 OK = Fault()
@@ -136,8 +138,8 @@ class FaultServer:
             body = json.loads(await request.read())
             fault = self.plan(self._note(request, body), body)
             async with self._room:
-                if self.seconds:
-                    await asyncio.sleep(self.seconds)
+                if seconds := self.seconds if fault.seconds is None else fault.seconds:
+                    await asyncio.sleep(seconds)
                 return await self._answer(request, body, fault)
         finally:
             self.in_flight -= 1
