@@ -100,8 +100,11 @@ def plan_cost(run: str = RUN) -> None:
     from spacy_synthesizrr.steps.plan_cost import plan_cost as estimate
     from spacy_synthesizrr.steps.plan_cost import table
 
-    for line in table(estimate(Context.open(run))):
-        say(line)
+    context = Context.open(run)
+    with atomic(context.folder.file("plan-cost.txt")) as file:
+        for line in table(estimate(context)):
+            file.write(line + "\n")
+            say(line)
 
 
 @app.command()

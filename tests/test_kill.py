@@ -193,7 +193,7 @@ def test_a_killed_project_run_goes_on_and_ends_as_if_nothing_had_happened(server
 def test_a_step_that_is_told_to_stop_loses_at_most_what_is_in_flight(server, project, whole, sent):
     account = Account(server, answers_of(project))
     process = started(project, *STEP)
-    server.wait(asked=server.counts()["asked"] + 40)
+    server.wait(asked=server.counts()["asked"] + 10)
     process.send_signal(sent)
     _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode in ((1, 130) if sent == signal.SIGINT else (-signal.SIGTERM,))

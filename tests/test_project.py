@@ -210,7 +210,7 @@ def interrupt(project: Project, step: str, options: dict[str, object]) -> bool:
     assert process.stdout is not None
     for line in process.stdout:
         if f" {step} " in f" {line.strip()} " and "Running" not in line or f"== {step} ==" in line:
-            time.sleep(0.8)
+            time.sleep(0.3)  # its Python has begun
             break
     receipt = project.file(str(options["run"]), f"receipts/{step}.json")
     with_receipt = receipt.is_file()
