@@ -53,8 +53,10 @@ def section(config: dict[str, Any], name: str, model: type[Section], *, path: Pa
         where = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             text = f"unknown key '{where}'. {choices(where.split('.')[-1], _keys(model, problem['loc'][:-1]))}"
-        else:
+        elif where:
             text = f"'{where}' {problem['msg'].removeprefix('Value error, ')} (was: {problem['input']!r})"
+        else:  # the keys do not fit each other: the message names them
+            text = problem["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: [{name}] {text}") from None
 
 

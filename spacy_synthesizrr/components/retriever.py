@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Tuple
 
 from spacy.language import Language
@@ -19,6 +18,7 @@ from spacy.util import minibatch
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.errors import ConfigError, PlanError, StoreError, choices
 from spacy_synthesizrr.extensions import MAX_PLANNED, PASSAGES, PLANNED, register_extensions
+from spacy_synthesizrr.stores.asking import BY_VECTOR, Filter, Search, read_search
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
@@ -37,11 +37,24 @@ class Retriever(Pipe):
     k (int): Passages per Doc, and candidates per label.
     labels (Sequence[str]): Labels of Docs that have no gold category.
     field (str): Name of the text field that the Doc's text stands for.
+    how (Search): By what to search.
+    filter (Filter): Which passages may be found.
     """
 
-    def __init__(self, name: str, *, store: Store | None = None, k: int = 4, labels: Sequence[str] = (), field: str = "text") -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: Store | None = None,
+        k: int = 4,
+        labels: Sequence[str] = (),
+        field: str = "text",
+        how: Search = BY_VECTOR,
+        filter: Filter | None = None,
+    ) -> None:
         self.name = name
         self.k, self.field = k, field
+        self.how, self.filter = how, filter
         self._labels = tuple(labels)
         self._given = store
         register_extensions()
@@ -96,7 +109,7 @@ class Retriever(Pipe):
             return [[dict(passage) for passage in doc._.get(PASSAGES) or ()] for doc in docs]
         from spacy_synthesizrr.stores.base import Query
 
-        hits = self.store.search([Query(doc.text) for doc in docs], self.k)
+        hits = self.store.search([Query(doc.text) for doc in docs], self.k, how=self.how, filter=self.filter)
         ids = sorted({hit.passage_id for found in hits for hit in found})
         by_id = {passage.id: passage for passage in self.store.get(ids)}
         return [
@@ -142,25 +155,23 @@ def _rebuild(name: str, attributes: Dict[str, Any]) -> Retriever:
 
 
 def _one_index(store: Store) -> Store:
-    """The store itself when it holds an index, else the only index in its folder: a project keeps each under its key."""
-    complete = getattr(store, "complete", None)
-    if complete is None or complete():
+    """The store itself when it holds an index, else the only index in its place: a project keeps each under its key."""
+    complete, keys = getattr(store, "complete", None), getattr(store, "keys", None)
+    if complete is None or keys is None or complete():
         return store
-    place = Path(store.location)
-    names = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
-    found = [name for name in names if store.at(name).complete()]
+    found = keys()
     if len(found) > 1:
-        valid = choices("", [place / name for name in found])
-        raise StoreError(f"{place} holds {len(found)} indexes. Name one of them as the store's path. {valid}")
+        valid = choices("", [store.at(key).location for key in found])
+        raise StoreError(f"{store.location} holds {len(found)} indexes. Name one of them as the store's path, or its key. {valid}")
     return store.at(found[0]) if found else store  # without any the store says itself what is missing
 
 
 @Language.factory(
     "synthesizrr_retriever",
     assigns=[f"doc._.{PASSAGES}", f"doc._.{PLANNED}"],
-    default_config={"store": None, "k": 4, "labels": [], "field": "text"},
+    default_config={"store": None, "k": 4, "labels": [], "field": "text", "search": {}},
 )
-def make_retriever(nlp: Language, name: str, store: Any | None, k: int, labels: List[str], field: str) -> Retriever:
+def make_retriever(nlp: Language, name: str, store: Any | None, k: int, labels: List[str], field: str, search: Dict[str, Any]) -> Retriever:
     """Make the component `synthesizrr_retriever`.
 
     nlp (Language): The pipeline.
@@ -170,8 +181,10 @@ def make_retriever(nlp: Language, name: str, store: Any | None, k: int, labels: 
     k (int): Passages per Doc and candidates per label.
     labels (List[str]): Labels of Docs without gold categories (`doc.cats` from 0.5).
     field (str): Name of the text field that a Doc's text stands for.
+    search (Dict[str, Any]): By what to search, such as {"mode": "hybrid", "alpha": 0.7, "where": [["source", "==", "news"]]};
+        by vector where nothing is said.
     RETURNS (Retriever): The component.
-    RAISES (ConfigError): When k or the store cannot be used.
+    RAISES (ConfigError): When k, the store or the search cannot be used.
     """
     if not 1 <= k <= MAX_PLANNED:
         raise ConfigError(f"[components.{name}] k = {k} must lie between 1 and {MAX_PLANNED}.")
@@ -181,4 +194,5 @@ def make_retriever(nlp: Language, name: str, store: Any | None, k: int, labels: 
             f"[components.{name}] store = {store!r} is no store: it has no method '{missing[0]}'. "
             'Use a block such as @misc = "synthesizrr.MemoryStore.v1".'
         )
-    return Retriever(name, store=store, k=k, labels=labels, field=field)
+    how, filter = read_search(search)
+    return Retriever(name, store=store, k=k, labels=labels, field=field, how=how, filter=filter)

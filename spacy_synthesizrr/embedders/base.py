@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.jsonl import read_json
 
@@ -40,13 +41,29 @@ class Embedder(Protocol):
         """Learn from texts; a pretrained embedder does nothing and leaves the texts unread."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """RETURNS (ndarray): Vectors, shape (len(texts), dimensions). A text's vector does not depend on the others."""
+        """Embed passages. An embedder that treats queries otherwise has a method `embed_queries` too,
+        and one that brings vectors for passages a method `embed_passages`.
+
+        RETURNS (ndarray): Vectors, shape (len(texts), dimensions). A text's vector does not depend on the others.
+        """
 
     def save(self, folder: Path) -> None:
         """Write `embedder.json`, which names the registered function in "factory", and whatever else `load` needs."""
 
     def load(self, folder: Path) -> Embedder:
         """RETURNS (Embedder): The embedder that `save` wrote there."""
+
+
+def embed_queries(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
+    """RETURNS (ndarray): Vectors of queries, shape (len(texts), dimensions); most embedders treat them as passages."""
+    found: NDArray[np.float32] = getattr(embedder, "embed_queries", embedder.embed)(texts)
+    return found
+
+
+def embed_passages(embedder: Embedder, passages: Sequence[Passage]) -> NDArray[np.float32]:
+    """RETURNS (ndarray): Vectors of passages, shape (len(passages), dimensions); few embedders look at more than their text."""
+    own: Callable[[Sequence[Passage]], NDArray[np.float32]] | None = getattr(embedder, "embed_passages", None)
+    return embedder.embed([passage.text for passage in passages]) if own is None else own(passages)
 
 
 def load_embedder(folder: Path) -> Embedder:

@@ -128,14 +128,20 @@ def sizes(rows: Mapping[str, int]) -> Plot:
 
 
 def similarities(
-    edges: Sequence[float], counts: Sequence[int], windows: Mapping[str, tuple[float, float]], *, accepted: Sequence[int] = ()
+    edges: Sequence[float],
+    counts: Sequence[int],
+    windows: Mapping[str, tuple[float, float]],
+    *,
+    accepted: Sequence[int] = (),
+    kind: str = "cosine",
 ) -> Plot:
     """How close the hits were to their seeds, and which of them the windows let through.
 
-    edges (Sequence[float]): The n + 1 bounds of the bins (cosine; larger = closer).
+    edges (Sequence[float]): The n + 1 bounds of the bins; larger = closer.
     counts (Sequence[int]): Hits per bin.
     windows (Mapping): Name → (low, high); it may reach beyond the bins.
     accepted (Sequence[int]): Accepted rows per bin, when known.
+    kind (str): What the similarities are.
     """
     legend = [(color_variable(MUTED if accepted else BLUE), f"hits ({sum(counts):,})")]
     if accepted:
@@ -156,7 +162,7 @@ def similarities(
         axes.grid(axis="y")
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter("{x:,.0f}")
-        axes.set_xlabel("similarity to the seed (cosine)")
+        axes.set_xlabel(f"similarity to the seed ({kind})")
         axes.set_ylabel("hits")
 
     described = f"Histogram over {len(counts)} bins from {edges[0]:.2f} to {edges[-1]:.2f}: {_spoken(legend)}."

@@ -15,6 +15,7 @@ from spacy_synthesizrr.students.scores import NOTHING
 
 HERE = Path(__file__).parent
 MATRIX_LABELS = 30  # beyond them a matrix cannot be read, and only the most frequent confusions are shown
+SCORES = {"vector": "cosine", "keyword": "BM25 score", "hybrid": "fused score of words and vectors"}  # by kind of search
 PLOTS = ("students", "sizes", "confusion", "funnel", "similarity")
 SECTIONS = (
     ("students", "Student against controls"),
@@ -139,4 +140,5 @@ def _similarity(plan: Mapping[str, Any], accepted: Sequence[int]) -> figures.Plo
     hits = [sum(column) for column in zip(*histogram["counts"].values(), strict=True)]
     names = {"inputs": "window", "pairs": "window of pairs"} if plan["mode"] == "retricl" else {"inputs": "window"}
     windows = {title: (plan["windows"][name]["low"], plan["windows"][name]["high"]) for name, title in names.items()}
-    return figures.similarities(histogram["edges"], hits, windows, accepted=accepted)
+    kind = SCORES[plan.get("settings", {}).get("search", "vector")]
+    return figures.similarities(histogram["edges"], hits, windows, accepted=accepted, kind=kind)

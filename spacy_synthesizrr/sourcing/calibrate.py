@@ -14,7 +14,7 @@ from spacy_synthesizrr.sourcing.hits import Hits
 from spacy_synthesizrr.sourcing.plan import retrieve
 from spacy_synthesizrr.sourcing.seeds import group_seeds
 from spacy_synthesizrr.sourcing.settings import PlanSettings, Window
-from spacy_synthesizrr.sourcing.windows import edges, fit_to_embedder
+from spacy_synthesizrr.sourcing.windows import edges, fit_to_embedder, score_remark
 from spacy_synthesizrr.taskfile import TaskSpec
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def calibrate(seeds: Iterable[Seed], store: Store, *, task: TaskSpec, settings: 
     """
     seed_set = group_seeds(seeds, task=task, settings=settings, seed=seed)
     fitted, remark = fit_to_embedder(settings, store.embedder.id)
+    if settings.search != "vector":
+        remark = " ".join(filter(None, [remark, score_remark(settings)]))
     hits = retrieve(seed_set, store, task=task, settings=fitted)[1]
     bands = _bands(hits)
     labels = {key: seed_set.group[hits.seed] == i for i, key in enumerate(seed_set.keys)}
@@ -73,7 +75,7 @@ def calibrate(seeds: Iterable[Seed], store: Store, *, task: TaskSpec, settings: 
         by_label=histogram(hits.similarity, labels),
         by_band=histogram(hits.similarity, bands),
         quantiles={name: quantiles(hits.similarity[mine]) for name, mine in everything.items()},
-        proposals=_proposals(hits, fitted),
+        proposals=_proposals(hits, fitted) if settings.search == "vector" else {},
         remark=remark,
     )
 
@@ -113,6 +115,8 @@ def _lines(calibration: Calibration) -> Iterator[str]:
     yield f"{'quantile':<{width}}" + "".join(f"{name:>8}" for name in names)
     for name, values in calibration.quantiles.items():
         yield f"{name:<{width}}" + "".join(f"{value:8.3f}" for value in values.values())
+    if not calibration.proposals:
+        return
     yield ""
     yield "Absolute windows for this embedder and corpus, to paste into the strategy's config:"
     for name, window in calibration.proposals.items():

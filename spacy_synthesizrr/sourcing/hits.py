@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spacy_synthesizrr.candidates import Hit
 from spacy_synthesizrr.progress import progress
+from spacy_synthesizrr.stores.asking import BY_VECTOR, Filter, Search
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
@@ -52,13 +53,16 @@ def find_hits(
     *,
     k: int,
     vectors: np.ndarray | None = None,
-    mode: Literal["vector", "keyword", "hybrid"] = "vector",
+    how: Search = BY_VECTOR,
+    filter: Filter | None = None,
 ) -> Hits:
     """Search for every seed text, some at a time.
 
     texts (Sequence[str]): What to search for.
     k (int): Hits kept per text.
     vectors (np.ndarray): The texts' vectors, shape (texts, dimensions).
+    how (Search): By what to search; by cosine where nothing is said.
+    filter (Filter): Which passages may be found.
     """
     from spacy_synthesizrr.stores.base import Query
 
@@ -66,7 +70,7 @@ def find_hits(
     for start in progress(range(0, len(texts), QUERIES), "Searching", unit="blocks of seeds"):
         block = range(start, min(start + QUERIES, len(texts)))
         queries = [Query(texts[i], None if vectors is None else vectors[i]) for i in block]
-        for i, found in zip(block, store.search(queries, k, mode=mode), strict=True):
+        for i, found in zip(block, store.search(queries, k, how=how, filter=filter), strict=True):
             table.add(i, found)
     return table.finish()
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate, Seed, digest
 from spacy_synthesizrr.curation.leaks import Gold
-from spacy_synthesizrr.embedders.base import unit_rows
+from spacy_synthesizrr.embedders.base import embed_queries, unit_rows
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.sourcing.context import Count, count_tokens
 from spacy_synthesizrr.sourcing.gate import Gate
@@ -117,7 +117,7 @@ def plan(
     vectors, hits = retrieve(seed_set, store, task=task, settings=settings)
     window = edges(settings.window, hits.similarity[hits.between(settings.input_ranks)])
     pair_window = edges(settings.pair_window, hits.similarity[hits.between(settings.pair_ranks)])
-    too_close = settings.leaks.threshold(settings.window, window.high)
+    too_close = settings.leaks.threshold(settings.window, window.high, settings.search)
     gate = Gate.make(gold, ngram=settings.leaks.ngram, similarity=too_close, embedder=store.embedder)
     closeness = Closeness.make(vectors, seed_set, nearest=settings.margin.nearest) if settings.margin.on else None
     wanted = hits.between(settings.input_ranks)
@@ -135,10 +135,11 @@ def retrieve(seed_set: SeedSet, store: Store, *, task: TaskSpec, settings: PlanS
     RETURNS (Tuple[np.ndarray, Hits]): Vectors of the seeds, shape (seeds, dimensions), and their hits.
     """
     texts = [item.fields[task.generated.name] for item in seed_set.seeds]
-    vectors = unit_rows(store.embedder.embed(texts))
-    if settings.search != "vector" and settings.window.kind == "absolute":
-        raise ConfigError(f'[plan] search = "{settings.search}" has scores without a fixed scale; set [plan.window] kind = "quantile".')
-    return vectors, find_hits(texts, store, k=settings.hits, vectors=vectors, mode=settings.search)
+    vectors = unit_rows(embed_queries(store.embedder, texts))
+    for name in ("window", "pair_window") if settings.mode == RETRICL else ("window",):
+        if settings.search != "vector" and getattr(settings, name).kind == "absolute":
+            raise ConfigError(f'[plan] search = "{settings.search}" has scores without a fixed scale; set [plan.{name}] kind = "quantile".')
+    return vectors, find_hits(texts, store, k=settings.hits, vectors=vectors, how=settings.how, filter=settings.filter)
 
 
 def _pairs(hits: Hits, chosen: Selection) -> dict[int, list[str]]:

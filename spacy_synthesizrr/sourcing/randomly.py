@@ -1,6 +1,6 @@
 """The control with random passages: the same plan, but every passage drawn uniformly from the whole corpus.
 
-Windows, ranks and margins do not apply to it; leaks, length, quotas and the passages kept back for pairs do.
+Windows, ranks and margins do not apply to it; filters, leaks, length, quotas and the passages kept back for pairs do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from spacy_synthesizrr.sourcing.passages import gather_facts
 from spacy_synthesizrr.sourcing.plan import Plan
 from spacy_synthesizrr.sourcing.quotas import draw_numbers, uses_before
 from spacy_synthesizrr.sourcing.settings import RANDOM
+from spacy_synthesizrr.stores.asking import Filter
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
@@ -30,7 +31,7 @@ def draw_passages(plan: Plan, store: Store, *, count: Count = count_tokens) -> n
 
     RETURNS (np.ndarray): Ids as bytes; fewer than rows where the corpus has no more that may be used.
     """
-    ids = store_ids(store)
+    ids = store_ids(store, plan.settings.filter)
     np.random.default_rng(int(digest(RANDOM, str(plan.seed))[:16], 16)).shuffle(ids)
     found = Drawn(ids[:0], np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
     start = 0
@@ -84,12 +85,13 @@ def _use_again(plan: Plan, found: Drawn) -> np.ndarray:
     return found.ids[rows[: len(plan)]]
 
 
-def store_ids(store: Store) -> np.ndarray:
-    """RETURNS (np.ndarray): The ids of all passages as bytes, sorted: 36 bytes each with our own ids."""
+def store_ids(store: Store, filter: Filter) -> np.ndarray:
+    """RETURNS (np.ndarray): The ids of all passages that may be found, as bytes, sorted: 36 bytes each with our own ids."""
     chunks: list[np.ndarray] = []
     chunk: list[bytes] = []
     for passage, _ in store.iterate():
-        chunk.append(passage.id.encode())
+        if filter.passes(passage):
+            chunk.append(passage.id.encode())
         if len(chunk) == CHUNK:
             chunks.append(np.array(chunk))
             chunk = []

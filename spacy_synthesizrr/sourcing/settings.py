@@ -6,17 +6,22 @@ are those of SynthesizRR (Divekar & Durrett 2024, §3 and appendix on hyper-para
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from spacy_synthesizrr.configs import Settings
+from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.stores.asking import Filter, Search, conditions
+from spacy_synthesizrr.stores.asking import Mode as SearchMode
 
 RETRICL = "retricl"
 MAIN, RANDOM, FEWGEN = "main", "random", "fewgen"  # the arms that have a plan; FewGen is a mode too
 COPY = 0.9  # cosine above which SynthesizRR takes a passage for a copy of the query
+SCALES: Mapping[SearchMode, tuple[float, float]] = {"vector": (-1, 1), "keyword": (0, math.inf), "hybrid": (0, 1)}  # of scores
 Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen"]
 Arm = Literal["seed-only", "gold", "retrieve-only", "random", "fewgen"]
 
@@ -57,6 +62,39 @@ class Window(Settings):
                 f'quantiles lie between 0 and 1 (low = {self.low}, high = {self.high}); for similarities set kind = "absolute"'
             )
         return self
+
+
+class Retrieval(Settings):
+    """How passages are searched for, beside `search` and `hits`; see `Search` of the stores for each.
+
+    alpha (float): Share of the vector search in a hybrid one.
+    min_similarity (float): Hits with a smaller score are none, before any window.
+    diversity (float): Balance of maximal marginal relevance between score (1) and difference from the hits before (0).
+    fetch (int): Candidates of a hybrid or diverse search.
+    per_document (int): Most hits of one document for one seed.
+    where (Tuple[Tuple[str, str, Any], ...]): What must hold of a passage: field, operator and value, all of them.
+    """
+
+    alpha: float = Field(0.5, ge=0, le=1)
+    min_similarity: float | None = Field(None, allow_inf_nan=False)
+    diversity: float | None = Field(None, ge=0, le=1)
+    fetch: int | None = Field(None, ge=1)
+    per_document: int | None = Field(None, ge=1)
+    where: tuple[tuple[str, str, Any], ...] = ()
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _where_is_a_list_of_conditions(cls, value: Any) -> Any:
+        rows = value if isinstance(value, (list, tuple)) else [value]
+        if not all(
+            isinstance(row, (list, tuple)) and len(row) == 3 and isinstance(row[0], str) and isinstance(row[1], str) for row in rows
+        ):
+            raise ValueError('is a list of [field, operator, value], such as [["source", "==", "news"], ["date", ">=", "2026-01-01"]]')
+        try:
+            conditions(rows)
+        except ConfigError as error:
+            raise ValueError(f"is wrong: {error}") from None
+        return rows
 
 
 class ContextBand(Settings):
@@ -106,11 +144,11 @@ class LeakGate(Settings):
     ngram: int = Field(8, ge=2)
     similarity: Annotated[float, Field(ge=-1, le=1)] | Literal["window"] | None = "window"
 
-    def threshold(self, window: Window, upper_edge: float) -> float | None:
-        """RETURNS (float): The similarity above which a passage is a leak, given the input window and its upper edge."""
+    def threshold(self, window: Window, upper_edge: float, search: SearchMode = "vector") -> float | None:
+        """RETURNS (float): The cosine above which a passage is a leak, given the input window and its upper edge."""
         if self.similarity != "window":
             return self.similarity
-        if upper_edge > 1:  # a score of a keyword search, which is no cosine
+        if search != "vector":  # the edge is a score of another kind
             return COPY
         return upper_edge if window.kind == "absolute" else max(upper_edge, COPY)
 
@@ -148,7 +186,8 @@ class PlanSettings(Settings):
     preset (str): Name under which the report shows these settings.
     mode (str): What a prompt shows besides the passage: nothing, pairs of passage and seed, seeds; or no passage at all.
     shots (int): Shots per prompt; the mode's own number by default.
-    search (str): What the store searches by.
+    search (str): What the store searches by: "vector", "keyword", or "hybrid" for both.
+    retrieval (Retrieval): How it searches.
     hits (int): Hits kept per seed.
     ranks (Tuple[int, int]): First and last rank of inputs; the mode's own by default.
     pair_ranks (Tuple[int, int]): Ranks kept back for pairs; used in RetrICL only.
@@ -161,7 +200,8 @@ class PlanSettings(Settings):
     preset: str = "synthesizrr"
     mode: Mode = "zero-shot"
     shots: int | None = Field(None, ge=0)
-    search: Literal["vector", "keyword", "hybrid"] = "vector"
+    search: SearchMode = "vector"
+    retrieval: Retrieval = Retrieval()
     hits: int = Field(50, ge=1)
     ranks: tuple[int, int] | None = None
     pair_ranks: tuple[int, int] = (1, 2)
@@ -191,6 +231,28 @@ class PlanSettings(Settings):
                 f"ranks must start after pair_ranks, which are never inputs (ranks {self.input_ranks}, pair_ranks {self.pair_ranks})"
             )
         return self
+
+    @model_validator(mode="after")
+    def _retrieval_fits_the_search(self) -> PlanSettings:
+        at_least, fetch = self.retrieval.min_similarity, self.retrieval.fetch
+        low, high = SCALES[self.search]
+        if at_least is not None and not low <= at_least <= high:
+            raise ValueError(
+                f'retrieval.min_similarity must lie between {low:g} and {high:g} with search = "{self.search}" (was: {at_least})'
+            )
+        if fetch is not None and fetch < self.hits:
+            raise ValueError(f"retrieval.fetch must be {self.hits} or more, as many as hits (was: {fetch})")
+        return self
+
+    @property
+    def how(self) -> Search:
+        """RETURNS (Search): How the store is asked."""
+        return Search(self.search, **self.retrieval.model_dump(exclude={"where"}))
+
+    @property
+    def filter(self) -> Filter:
+        """RETURNS (Filter): Which passages may be found."""
+        return Filter(where=conditions(self.retrieval.where))
 
     @property
     def shots_wanted(self) -> int:

@@ -36,7 +36,10 @@ CURES: Mapping[str, str] = {
     "passage_quota": "Raise `hits` and `ranks` in [plan], add seeds or passages, or raise `per_passage` of [plan.quotas].",
     "document_quota": "Raise `per_document` of [plan.quotas], or add documents.",
 }
-NO_HITS = "Raise `hits` and `ranks` in [plan], add seeds, or index a larger corpus."
+NO_HITS = (
+    "Raise `hits` and `ranks` in [plan], add seeds, or index a larger corpus; where [plan.retrieval] has `where` or `min_similarity`, "
+    "ask for less there."
+)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,14 @@ def edges(window: Window, similarity: np.ndarray) -> Edges:
     return Edges(low, high, f"quantiles {window.low:g}-{window.high:g}")
 
 
+def score_remark(settings: PlanSettings) -> str:
+    """RETURNS (str): What the similarities of a plan are where they are no cosines; empty where they are."""
+    if settings.search == "vector":
+        return ""
+    kind = "BM25 scores" if settings.search == "keyword" else f"fused scores (alpha = {settings.retrieval.alpha:g})"
+    return f"Passages are found by {settings.search} search: similarities are {kind} and no cosines, and windows are quantiles."
+
+
 def fit_to_embedder(settings: PlanSettings, embedder: str) -> tuple[PlanSettings, str]:
     """Replace windows that were set for another embedder: similarities of two embedders have different scales.
 

@@ -26,6 +26,7 @@ from spacy_synthesizrr.sourcing.seeds import group_seeds
 from spacy_synthesizrr.sourcing.settings import FEWGEN, MAIN, RANDOM, PlanSettings
 from spacy_synthesizrr.sourcing.shots import Shots
 from spacy_synthesizrr.sourcing.summary import LabelCount, ShotCounter, count_labels, refuse_empty_labels, shortfalls, table
+from spacy_synthesizrr.sourcing.windows import score_remark
 from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.taskfile import TaskSpec
 
@@ -213,8 +214,9 @@ def _write_controls(
 
 def _remarks(plan: Plan | FewGenPlan, cross: list[Leak], leaks: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(plan, Plan):
-        if plan.remark:
-            yield plan.remark
+        yield from filter(None, [plan.remark, score_remark(plan.settings)])
+        if plan.settings.filter.where:
+            yield f"Only passages with {' and '.join(map(str, plan.settings.filter.where))} are used."
         yield f"Similarity window of inputs: {plan.window}." + (
             f" Of in-context pairs: {plan.pair_window}." if plan.shots.pairs is not None else ""
         )

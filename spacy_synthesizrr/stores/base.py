@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spacy_synthesizrr.candidates import Hit, Passage
 from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.stores.asking import BY_VECTOR, Condition, Filter, Mode, Search
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Mode = Literal["vector", "keyword", "hybrid"]
+__all__ = ["BY_VECTOR", "Condition", "Filter", "IndexCounts", "Mode", "Query", "Search", "Store", "describe"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,16 +28,6 @@ class Query:
 
     text: str
     vector: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which passages may be found.
-
-    exclude (FrozenSet[str]): Ids of passages that may not; unknown ids are fine.
-    """
-
-    exclude: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,10 +47,13 @@ class IndexCounts:
 
 
 class Store(Protocol):
-    """Passages with vectors. Similarity is the cosine: larger is closer, everywhere."""
+    """Passages with vectors. Similarity is larger for closer, everywhere: the cosine, or the score of another search."""
 
     def at(self, key: str) -> Store:
         """RETURNS (Store): The store of one index among those that this place holds; nothing is made yet."""
+
+    def keys(self) -> list[str]:
+        """RETURNS (List[str]): Keys of the whole indexes that `at` opens here, sorted."""
 
     @property
     def location(self) -> str:
@@ -83,8 +77,15 @@ class Store(Protocol):
         embedder (Embedder): Of which the recipe counts; a fit that it has is not used.
         """
 
-    def search(self, queries: Sequence[Query], k: int, *, mode: Mode = "vector", filter: Filter | None = None) -> list[list[Hit]]:
-        """RETURNS (List[List[Hit]]): Per query its k closest passages (fewer where there are fewer), closest first."""
+    def search(self, queries: Sequence[Query], k: int, *, how: Search = BY_VECTOR, filter: Filter | None = None) -> list[list[Hit]]:
+        """Find the k best passages of each query.
+
+        how (Search): By what, and which of the best; `Hit.similarity` is the cosine in vector search, the BM25 score in
+            keyword search, and the fused score between 0 and 1 in hybrid search.
+        filter (Filter): Which passages may be found.
+        RETURNS (List[List[Hit]]): Per query at most k hits, in the order of `rank`.
+        RAISES (ConfigError): When k is below 1.
+        """
 
     def get(self, ids: Sequence[str]) -> list[Passage]:
         """RETURNS (List[Passage]): In the order of the ids.

@@ -1,8 +1,8 @@
 """A store in this process: memory-mapped vectors and exact search; no server, no training of an index.
 
 One index is one folder: the passages (see `passages`), `vectors.npy`, the fitted embedder under `embedder/`, and
-`meta.json`, which says what belongs together. The folder appears when all of it is written, and is never changed but by
-`delete`, which lists rows in `deleted.json`.
+`meta.json`, which says what belongs together. The folder appears when all of it is written. Two things come later: `delete`
+lists rows in `deleted.json`, and the first search by keyword writes `keywords/` (see `keywords`).
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacy_synthesizrr.candidates import Hit, Passage, digest
-from spacy_synthesizrr.embedders.base import Embedder, load_embedder, unit_rows
+from spacy_synthesizrr.embedders.base import Embedder, load_embedder
 from spacy_synthesizrr.errors import ConfigError, StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import read_json, write_json
-from spacy_synthesizrr.stores.base import Filter, IndexCounts, Mode, Query, describe
-from spacy_synthesizrr.stores.exact import nearest
+from spacy_synthesizrr.stores.asking import check_k
+from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
+from spacy_synthesizrr.stores.filters import Barred
+from spacy_synthesizrr.stores.keywords import Keywords, ready_keywords
 from spacy_synthesizrr.stores.passages import FILES, PassageFile, PassageWriter, batched, require_rows
 from spacy_synthesizrr.stores.publish import LOCK, locked, publish, settled, workspace
+from spacy_synthesizrr.stores.ranking import Ranking
+from spacy_synthesizrr.stores.searching import Shelf, by_vector, query_vectors
 from spacy_synthesizrr.stores.vectors import EMBEDDER, VECTORS, write_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-META, NOTES, DELETED = "meta.json", "notes", "deleted.json"
-OURS = frozenset((META, VECTORS, EMBEDDER, NOTES, DELETED, LOCK, *FILES))
+META, NOTES, DELETED, KEYWORDS = "meta.json", "notes", "deleted.json", "keywords"
+OURS = frozenset((META, VECTORS, EMBEDDER, NOTES, DELETED, KEYWORDS, LOCK, *FILES))
 FORMAT = 1
 QUERIES = 256  # embedded and answered at once
 
@@ -43,8 +47,7 @@ class MemoryStore:
     """
 
     def __init__(self, folder: Path, embedder: Embedder | None = None) -> None:
-        self._folder = folder
-        self._given = embedder
+        self._folder, self._given = folder, embedder
 
     def __reduce__(self) -> tuple[type[MemoryStore], tuple[Path, Embedder | None]]:
         return MemoryStore, (self._folder, self._given)  # other processes map the files themselves
@@ -62,6 +65,10 @@ class MemoryStore:
     def at(self, key: str) -> MemoryStore:
         """RETURNS (MemoryStore): The index in the subfolder of this name."""
         return MemoryStore(self._folder / key, self._given)
+
+    def keys(self) -> list[str]:
+        """RETURNS (List[str]): Names of the subfolders that hold a whole index, sorted."""
+        return sorted(path.name for path in self._folder.glob("[!.]*") if path.is_dir() and self.at(path.name).complete())
 
     def complete(self) -> bool:
         """RETURNS (bool): Whether every file of an index is there with its size; one that is being exchanged is waited for."""
@@ -115,7 +122,8 @@ class MemoryStore:
         with locked(self._folder / LOCK):
             gone = set(_read_deleted(self._folder))
             write_json(self._folder / DELETED, sorted(gone | rows))
-        self.__dict__.pop("_deleted", None)
+        for name in ("_deleted", "_barred"):
+            self.__dict__.pop(name, None)
         return len(rows - gone)
 
     # reading
@@ -136,21 +144,20 @@ class MemoryStore:
             )
         return embedder
 
-    def search(self, queries: Sequence[Query], k: int, *, mode: Mode = "vector", filter: Filter | None = None) -> list[list[Hit]]:
-        """The k closest passages of each query, by exact cosine; equal similarities in the order of the corpus.
+    def search(self, queries: Sequence[Query], k: int, *, how: Search = BY_VECTOR, filter: Filter | None = None) -> list[list[Hit]]:
+        """The k best passages of each query; equal scores in the order of the corpus. Vector search is exact.
 
-        RAISES (ConfigError): For a mode that this store does not have, or k below 1.
-        RAISES (StoreError): For a vector of another length.
+        RAISES (ConfigError): When k is below 1.
+        RAISES (StoreError): For a vector of another length, or when the words of the passages cannot be indexed.
         """
-        if mode != "vector":
-            raise ConfigError(f"The memory store cannot search by mode '{mode}'. Valid: 'vector'.")
-        if k < 1:
-            raise ConfigError(f"k must be 1 or more (was: {k}).")
-        banned = self._banned(filter)
+        check_k(k)
+        banned = self._barred.rows(filter)
+        shelf = Shelf(self._passages, self._vectors, lambda: self._keywords)
         hits: list[list[Hit]] = []
         for start in range(0, len(queries), QUERIES):
-            vectors = self._query_vectors(queries[start : start + QUERIES])
-            hits += [self._hits(*found) for found in nearest(self._vectors, vectors, k, banned=banned)]
+            block = queries[start : start + QUERIES]
+            vectors = self._query_vectors(block) if by_vector(how) else None
+            hits += map(self._hits, shelf.find([query.text for query in block], vectors, k, how=how, banned=banned))
         return hits
 
     def get(self, ids: Sequence[str]) -> list[Passage]:
@@ -176,7 +183,7 @@ class MemoryStore:
 
     def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
         """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
-        banned = self._banned(filter)
+        banned = self._barred.rows(filter)
         draw, left = random.Random(seed), len(self._passages) - len(banned)
         places = np.array(draw.sample(range(left), min(n, left)), dtype=np.int64)
         # the place-th row that is not banned: banned[i] - i rows stand before banned[i] that are not
@@ -191,7 +198,7 @@ class MemoryStore:
         """Let go of the files; the next call opens them again."""
         if "_passages" in self.__dict__:
             self._passages.close()
-        for name in ("_passages", "_vectors", "_meta", "_deleted", "embedder"):
+        for name in ("_passages", "_vectors", "_meta", "_deleted", "_barred", "_keywords", "embedder"):
             self.__dict__.pop(name, None)
 
     # what is open
@@ -234,35 +241,24 @@ class MemoryStore:
         return self._whole() and self._read_meta()["key"] == key
 
     def _refuse_foreign_folder(self) -> None:
-        if self._folder.exists() and (not self._folder.is_dir() or (foreign := set(os.listdir(self._folder)) - OURS)):
-            what = "is a file" if not self._folder.is_dir() else f"holds '{sorted(foreign)[0]}', which is no part of an index"
+        if self._folder.exists() and (not self._folder.is_dir() or (foreign := _foreign(self._folder))):
+            what = "is a file" if not self._folder.is_dir() else f"holds '{foreign[0]}', which is no part of an index"
             raise StoreError(f"{self.location} {what}. Give the index a folder of its own ([store] path).")
 
-    def _banned(self, filter: Filter | None) -> NDArray[np.int64]:
-        if filter is None or not filter.exclude:
-            return self._deleted
-        rows = [row for row in map(self._passages.row, filter.exclude) if row is not None]
-        return np.union1d(self._deleted, np.array(rows, dtype=np.int64))
+    @functools.cached_property
+    def _barred(self) -> Barred:
+        return Barred(self._passages, self._deleted)
+
+    @functools.cached_property
+    def _keywords(self) -> Keywords:
+        return ready_keywords(self._folder / KEYWORDS, self._passages, index=self._meta["key"])
 
     def _query_vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
-        dimensions = self._meta["embedder"]["dimensions"]
-        vectors = np.zeros((len(queries), dimensions), dtype=np.float32)
-        texts = [row for row, query in enumerate(queries) if query.vector is None]
-        if texts:
-            vectors[texts] = self.embedder.embed([queries[row].text for row in texts])
-        for row, query in enumerate(queries):
-            if query.vector is not None:
-                if np.shape(query.vector) != (dimensions,):
-                    raise StoreError(
-                        f"A query's vector has shape {np.shape(query.vector)}; the index {self.location} has {dimensions} dimensions. "
-                        "Embed queries with the embedder of the index."
-                    )
-                vectors[row] = query.vector
-        return unit_rows(vectors)
+        return query_vectors(queries, lambda: self.embedder, dimensions=self._meta["embedder"]["dimensions"], where=self.location)
 
-    def _hits(self, rows: NDArray[np.int64], similarities: NDArray[np.float64]) -> list[Hit]:
-        found = zip(self._passages.ids(rows), similarities.tolist(), strict=True)
-        return [Hit(name, similarity, rank) for rank, (name, similarity) in enumerate(found, 1)]
+    def _hits(self, found: Ranking) -> list[Hit]:
+        names = zip(self._passages.ids(found.keys), found.scores.tolist(), strict=True)
+        return [Hit(name, score, rank) for rank, (name, score) in enumerate(names, 1)]
 
 
 def _write_meta(work: Path, key: str, writer: PassageWriter, embedder: Embedder) -> None:
@@ -279,6 +275,11 @@ def _write_meta(work: Path, key: str, writer: PassageWriter, embedder: Embedder)
         "bytes": {path.relative_to(work).as_posix(): path.stat().st_size for path in files},
     }
     write_json(work / META, meta)
+
+
+def _foreign(folder: Path) -> list[str]:
+    """RETURNS (List[str]): What lies in a folder and is no part of an index, nor left behind by a writer that was killed."""
+    return sorted(name for name in set(os.listdir(folder)) - OURS if not name.startswith(f".{KEYWORDS}."))
 
 
 def _read_deleted(folder: Path) -> list[int]:

@@ -159,12 +159,15 @@ class PassageFile:
         row = int(self._order[place])
         return row if self.ids(np.array([row])) == [passage_id] else None
 
+    def line(self, row: int) -> bytes:
+        """RETURNS (bytes): The passage of a row as it stands in the file, with the end of its line."""
+        start, end = int(self._row_ends[row]), int(self._row_ends[row + 1])
+        return os.pread(self._rows, end - start, start)
+
     def get(self, rows: Iterable[int]) -> Iterator[Passage]:
         """YIELDS (Passage): The passages of some rows, in their order."""
         for row in rows:
-            start, end = int(self._row_ends[row]), int(self._row_ends[row + 1])
-            line = os.pread(self._rows, end - start, start)
-            yield parse_row(line, Passage.from_dict, path=self._path, number=row + 1)
+            yield parse_row(self.line(row), Passage.from_dict, path=self._path, number=row + 1)
 
     def close(self) -> None:
         """Close the file of rows."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spacy_synthesizrr.embedders.base import Embedder, unit_rows
+from spacy_synthesizrr.embedders.base import Embedder, embed_passages, unit_rows
 from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.passages import PassageFile, batched
 
@@ -24,9 +24,9 @@ def write_vectors(work: Path, embedder: Embedder, *, seed: int) -> None:
         with (work / VECTORS).open("wb") as file:
             shape = (count, embedder.dimensions)
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-            texts = (passage.text for passage in passages.get(range(count)))
-            for batch in batched(progress(texts, "Embedding", total=count, unit="passages")):
-                file.write(unit_rows(embedder.embed(batch)).astype("<f4").data)
+            shown = progress(passages.get(range(count)), "Embedding", total=count, unit="passages")
+            for batch in batched(shown):
+                file.write(unit_rows(embed_passages(embedder, batch)).astype("<f4").data)
             file.flush()
             os.fsync(file.fileno())
     finally:

@@ -148,3 +148,19 @@ def test_a_saved_pipeline_searches_the_same_store(index, tmp_path):
     nlp = pipeline(index, labels=["x"])
     nlp.to_disk(tmp_path / "saved")
     assert spacy.load(tmp_path / "saved")("The club won.")._.synthesizrr_planned == nlp("The club won.")._.synthesizrr_planned
+
+
+def test_the_search_of_the_config_is_used(index, tmp_path):
+    search = {"mode": "keyword", "where": [["document", "!=", "1"]]}
+    nlp = pipeline(index / "key", labels=["sport"], search=search)
+    nlp.to_disk(tmp_path / "saved")
+    for loaded in (nlp, spacy.load(tmp_path / "saved"), pickle.loads(pickle.dumps(nlp))):
+        hits = loaded("The striker scored twice.")._.synthesizrr_passages
+        assert TEXTS[1] not in [hit["text"] for hit in hits]
+        assert hits[0]["similarity"] > 0
+    assert pipeline(index / "key", labels=["sport"])("The striker scored twice.")._.synthesizrr_passages[0]["text"] == TEXTS[1]
+
+
+def test_a_wrong_search_is_refused(index):
+    with pytest.raises(ConfigError, match="no search by mode 'words'. Did you mean 'keyword'. Valid: 'vector', 'keyword', 'hybrid'"):
+        pipeline(index, search={"mode": "words"})

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spacy_synthesizrr.candidates import Hit, Passage, Seed
+from spacy_synthesizrr.stores.base import BY_VECTOR
 from spacy_synthesizrr.taskfile import TaskSpec
 
 TEXT = "some words that make this passage long enough to serve as an input for a prompt of a plan in a test"
@@ -33,7 +34,7 @@ class GivenStore:
         self.embedder = GivenEmbedder({**seeds, **{p.text: v for p, v in zip(self.passages, self.matrix, strict=True)}}, dimensions)
         self.embedder.id = embedder_id
 
-    def search(self, queries, k, *, mode="vector", filter=None):
+    def search(self, queries, k, *, how=BY_VECTOR, filter=None):
         found = []
         for query in queries:
             if not self.passages:

@@ -87,6 +87,6 @@ def test_near_copies_count_by_the_window_only_where_its_edge_is_a_similarity():
     assert gate.threshold(Window(kind="absolute", low=0.4, high=0.8), 0.8) == 0.8
     assert gate.threshold(Window(), 0.39) == 0.9
     assert gate.threshold(Window(), 0.95) == 0.95
-    assert gate.threshold(Window(), 17.3) == 0.9
+    assert [gate.threshold(Window(), edge, mode) for edge, mode in ((17.3, "keyword"), (0.99, "hybrid"))] == [0.9, 0.9]
     assert PlanSettings(leaks={"similarity": 0.7}).leaks.threshold(Window(), 0.39) == 0.7
     assert PlanSettings(leaks={"similarity": None}).leaks.threshold(Window(), 0.39) is None

@@ -6,6 +6,7 @@ from spacy_synthesizrr.configs import read_config, section
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.sourcing.seeds import seed_limit
 from spacy_synthesizrr.sourcing.settings import PlanSettings, Window
+from spacy_synthesizrr.stores.base import Condition, Filter, Search
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -68,8 +69,36 @@ def test_tasks_with_two_labels_may_take_more_seeds_per_label():
         ({"context": {"min_tokens": 9, "max_tokens": 8}}, "min_tokens must not exceed max_tokens"),
         ({"margin": {"keep": 0}}, "margin.keep"),
         ({"mode": "zero"}, "'zero-shot'"),
+        ({"search": "words"}, "'vector', 'keyword' or 'hybrid'"),
+        ({"retrieval": {"alfa": 1}}, "unknown key 'retrieval.alfa'. Did you mean 'alpha'"),
+        ({"retrieval": {"alpha": 1.5}}, "'retrieval.alpha' .* less than or equal to 1"),
+        ({"retrieval": {"diversity": -1}}, "'retrieval.diversity' .* greater than or equal to 0"),
+        ({"retrieval": {"per_document": 0}}, "'retrieval.per_document' .* greater than or equal to 1"),
+        ({"retrieval": {"min_similarity": 1.5}}, 'retrieval.min_similarity must lie between -1 and 1 with search = "vector"'),
+        ({"search": "hybrid", "retrieval": {"min_similarity": -0.5}}, "must lie between 0 and 1"),
+        ({"retrieval": {"fetch": 20}}, "retrieval.fetch must be 50 or more, as many as hits"),
+        ({"retrieval": {"where": "source == news"}}, r"'retrieval.where' is a list of \[field, operator, value\], such as"),
+        ({"retrieval": {"where": ["source", "==", "news"]}}, r"is a list of \[field, operator, value\]"),
+        ({"retrieval": {"where": [["source", "is", "news"]]}}, "no operator 'is'. Valid: '=='"),
+        ({"retrieval": {"where": [["source", "in", "news"]]}}, "'in' takes a list of values"),
     ],
 )
 def test_wrong_settings_are_refused_with_the_reason(config, says):
     with pytest.raises(ConfigError, match=says):
         section({"plan": config}, "plan", PlanSettings, path="strategy.x.cfg")
+
+
+def test_the_section_retrieval_says_how_the_store_is_asked(tmp_path):
+    path = tmp_path / "strategy.x.cfg"
+    path.write_text(
+        '[plan]\nsearch = "hybrid"\n[plan.retrieval]\nalpha = 0.7\nmin_similarity = 0.1\ndiversity = 0.6\nfetch = 150\nper_document = 2\n'
+        'where = [["source", "in", ["news", "wire"]],\n    ["date", ">=", "2026-01-01"]]\n'
+    )
+    settings = section(read_config(path), "plan", PlanSettings, path=path)
+    assert settings.how == Search("hybrid", alpha=0.7, min_similarity=0.1, diversity=0.6, fetch=150, per_document=2)
+    assert settings.filter == Filter(where=(Condition("source", "in", ("news", "wire")), Condition("date", ">=", "2026-01-01")))
+    assert PlanSettings.model_validate(settings.model_dump(mode="json")) == PlanSettings.model_validate(settings.model_dump())
+
+
+def test_without_the_section_passages_are_searched_by_vector():
+    assert (PlanSettings().how, PlanSettings().filter) == (Search(), Filter())

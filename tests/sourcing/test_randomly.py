@@ -6,6 +6,7 @@ from given_store import GivenStore, at_angles, make_seed, make_task, passage
 from spacy_synthesizrr.sourcing.plan import plan
 from spacy_synthesizrr.sourcing.randomly import RandomPlan, draw_passages, store_ids
 from spacy_synthesizrr.sourcing.settings import PlanSettings
+from spacy_synthesizrr.stores.base import Condition, Filter
 
 A, A2, B = make_seed("a", "seed of a"), make_seed("a", "another seed of a"), make_seed("b", "seed of b")
 SEEDS = dict(zip(("seed of a", "another seed of a", "seed of b"), at_angles([0, 4, 90]), strict=True))
@@ -75,4 +76,14 @@ def test_every_passage_is_as_likely():
 
 
 def test_ids_of_a_store_come_sorted():
-    assert store_ids(store([passage("p2"), passage("p10"), passage("p1")])).tolist() == [b"p1", b"p10", b"p2"]
+    found = store([passage("p2"), passage("p10"), passage("p1")])
+    assert store_ids(found, Filter()).tolist() == [b"p1", b"p10", b"p2"]
+    assert store_ids(found, Filter(where=(Condition("document", "!=", "p10"),))).tolist() == [b"p1", b"p2"]
+
+
+def test_passages_are_drawn_from_those_that_the_plan_may_use():
+    found = store([passage(f"p{n}", document=str(n % 4)) for n in range(40)])
+    where = {"where": [["document", "in", ["1", "2"]]]}
+    drawn = draw_passages(make(found, retrieval=where), found).tolist()
+    assert drawn
+    assert {int(name[1:]) % 4 for name in drawn} == {1, 2}

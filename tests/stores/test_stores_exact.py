@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,15 @@ def test_nearest_equals_naive_search(seed, rows, dimensions, distinct, k, block,
     found = nearest(vectors, queries, k, banned=np.array(sorted(banned), dtype=np.int64), block=block)
     expected = [naive(vectors, query, k, banned) for query in queries]
     assert [(rows.tolist(), similarities.tolist()) for rows, similarities in found] == expected
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
+def test_where_many_rows_are_banned_the_others_are_all_found(share):
+    vectors = vectors_of(4, 300, 5, distinct=150)
+    banned = np.sort(np.random.default_rng(0).choice(300, int(share * 300), replace=False))
+    for block in (1, 7, 64, 1000):
+        ((rows, similarities),) = nearest(vectors, vectors[:1], 300, banned=banned, block=block)
+        assert (rows.tolist(), similarities.tolist()) == naive(vectors, vectors[0], 300, set(banned.tolist()))
 
 
 def test_equal_rows_come_in_the_order_of_their_numbers():

@@ -97,12 +97,6 @@ def test_no_queries_give_no_hits(tmp_path):
     assert built(tmp_path).search([], 3) == []
 
 
-@pytest.mark.parametrize("mode", ["keyword", "hybrid", "vektor"])
-def test_other_modes_are_refused(tmp_path, mode):
-    with pytest.raises(ConfigError, match=f"mode '{mode}'. Valid: 'vector'"):
-        built(tmp_path).search([Query("storm")], 3, mode=mode)
-
-
 def test_k_below_one_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="k must be 1 or more"):
         built(tmp_path).search([Query("storm")], 0)
