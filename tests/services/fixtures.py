@@ -12,6 +12,7 @@ import pytest
 from services.ollama import Ollama, running_ollama
 from services.processes import ServiceError
 from services.transformers import beside_transformers
+from services.weaviate import Weaviate, running_weaviate
 
 Running = TypeVar("Running")
 
@@ -26,6 +27,12 @@ def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
 def transformers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mapping[str, str]]:
     """The environment of a child process that has torch and transformers beside all that this one has."""
     yield from serve(beside_transformers(pytestconfig.rootpath, tmp_path_factory.mktemp("transformers")))
+
+
+@pytest.fixture(scope="session")
+def weaviate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
+    """A vector database that takes everybody."""
+    yield from serve(running_weaviate(tmp_path_factory.mktemp("weaviate")))
 
 
 def serve(service: AbstractContextManager[Running]) -> Iterator[Running]:

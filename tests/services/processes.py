@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -35,6 +35,18 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def free_pair() -> int:
+    """RETURNS (int): A loopback port that nothing listens on, and nothing on the one behind it either."""
+    for _ in range(100):
+        with ExitStack() as stack:
+            first, second = (stack.enter_context(socket.socket()) for _ in range(2))
+            first.bind(("127.0.0.1", 0))
+            with suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", first.getsockname()[1] + 1))
+                return int(first.getsockname()[1])
+    raise ServiceError("There are no two free ports side by side.")
 
 
 def tool(name: str) -> str:

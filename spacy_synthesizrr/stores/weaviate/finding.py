@@ -1,0 +1,244 @@
+"""Searching a collection: filters in the server's words, and rankings that equal those of exact search but for what HNSW misses."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacy_synthesizrr.errors import StoreError
+from spacy_synthesizrr.stores.asking import FIELDS, Condition, Filter, Search, kind_of
+from spacy_synthesizrr.stores.exact import DECIMALS
+from spacy_synthesizrr.stores.fusion import fuse
+from spacy_synthesizrr.stores.ranking import Ranking, find
+from spacy_synthesizrr.stores.searching import by_keyword
+from spacy_synthesizrr.stores.weaviate.schema import DELETED, ID, KINDS, ROW, Kinds, State, filterable, meta_property, object_id
+from spacy_synthesizrr.stores.weaviate.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_FILTERED = 300  # ids that the server leaves out; when there are more, we fetch more and leave them out ourselves
+SPARE = 8  # hits beyond those asked for, because equal ones come in no order
+MORE_WORDS = 100  # hits beyond those asked for in keyword search, which cuts corners with the last of them
+MMR = (1, 37)  # the first version that chooses by diversity
+LIMIT = 10_000  # hits that a server gives at most, if it is not told otherwise
+HIT, DOCUMENT = [ROW, ID], ["source", "document"]  # properties that searches bring
+NOTHING = Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))
+
+
+class Finder:
+    """Answers one call of `search`.
+
+    table (Table): The collection. state (State): What it says of itself.
+    filter (Filter): Which passages may be found.
+    """
+
+    def __init__(self, table: Table, state: State, filter: Filter) -> None:
+        self.table, self.state = table, state
+        self.where, self.banned, self.empty = server_filter(state, filter)
+        self.names: dict[int, tuple[str, Hashable]] = {}  # id of every row that was found, and its document where that counts
+        self._asked = HIT
+
+    def find(self, texts: Sequence[str], vectors: NDArray[np.float32] | None, k: int, how: Search) -> list[Ranking]:
+        """Find the k best passages of each query.
+
+        texts (Sequence[str]): The queries. vectors (ndarray): Their vectors, unit rows; None in keyword search.
+        RETURNS (List[Ranking]): Keys are rows; `names` knows their ids.
+        """
+        if self.empty:
+            return [NOTHING] * len(texts)
+        self._asked = HIT if how.per_document is None else HIT + DOCUMENT
+        if self._native(how) and vectors is not None:
+            depth = how.candidates(k)
+            return self.table.together(lambda row: self._diverse(vectors[row], k, depth, how), range(len(texts)))
+
+        def rank(which: Sequence[int], depth: int) -> list[Ranking]:
+            asks: list[Callable[[], Ranking]] = []
+            if vectors is not None:
+                asks += [functools.partial(self._by_vector, vectors[index], depth) for index in which]
+            if by_keyword(how):
+                asks += [functools.partial(self._by_words, texts[index], depth) for index in which]
+            found = self.table.together(lambda ask: ask(), asks)
+            if how.mode != "hybrid":
+                return found
+            nothing = [NOTHING] * len(which)
+            near = found[: len(which)] if vectors is not None else nothing
+            worded = found[-len(which) :] if by_keyword(how) else nothing
+            return [fuse(*pair, how.alpha) for pair in zip(near, worded, strict=True)]
+
+        most = self.state.passages - self.state.deleted
+        return find(len(texts), k, how, most=most, rank=rank, documents=self._documents, vectors=self._vectors)
+
+    def _native(self, how: Search) -> bool:
+        """Whether the server can choose by diversity itself, from the same candidates."""
+        return (
+            how.diversity is not None
+            and 0 < how.diversity < 1  # at the ends there are ties, which the server leaves open
+            and how.mode == "vector"
+            and how.per_document is None
+            and not self.banned
+            and self.table.link.version >= MMR
+        )
+
+    def _by_vector(self, vector: NDArray[np.float32], depth: int) -> Ranking:
+        if not vector.any():
+            return self._in_order(depth)  # every cosine is 0
+        from weaviate.classes.query import MetadataQuery
+
+        asked = MetadataQuery(distance=True)
+
+        def near(limit: int) -> Any:
+            return self.table.collection.query.near_vector(
+                vector.tolist(), limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked
+            )
+
+        return self._ranked(near, depth, _cosine)
+
+    def _by_words(self, text: str, depth: int) -> Ranking:
+        if not text.strip():
+            return NOTHING
+        from weaviate.classes.query import MetadataQuery
+
+        asked = MetadataQuery(score=True)
+
+        def worded(limit: int) -> Any:
+            return self.table.collection.query.bm25(
+                text, query_properties=["text"], limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked
+            )
+
+        return self._ranked(worded, depth + MORE_WORDS, lambda found: found.metadata.score).take(slice(depth))
+
+    def _ranked(self, ask: Callable[[int], Any], depth: int, score: Callable[[Any], float]) -> Ranking:
+        """Ask for more until enough are left of those that may be found."""
+        most = max(1, self.state.passages)
+        limit = min(depth + SPARE, most)
+        while True:
+            asked = min(limit, max(depth, LIMIT))
+            with self.table.speaking("searching"):
+                found = ask(asked).objects
+            kept = [each for each in found if str(each.uuid) not in self.banned]
+            if len(kept) >= min(depth, most) or len(found) < asked or asked >= most:
+                return self._ranking(kept, score).take(slice(depth))
+            if asked >= LIMIT:
+                raise StoreError(
+                    f"{len(self.banned):,} passages may not be found, and the server gives {LIMIT:,} hits at most: there are not enough "
+                    "left. Delete those passages from the index instead."
+                )
+            limit = min(2 * limit, most, LIMIT)
+
+    def _ranking(self, found: Iterable[Any], score: Callable[[Any], float]) -> Ranking:
+        pairs = [(self._note(each), score(each)) for each in found]
+        ranking = _scored([row for row, _ in pairs], [value for _, value in pairs])
+        return ranking.take(np.lexsort((ranking.keys, -ranking.scores)))
+
+    def _note(self, found: Any) -> int:
+        row, name = int(found.properties[ROW]), str(found.properties[ID])
+        self.names[row] = (name, (found.properties.get("source"), found.properties.get("document") or name))
+        return row
+
+    def _in_order(self, depth: int) -> Ranking:
+        """The first passages of the corpus, for a query that is equally far from all."""
+        rows: list[int] = []
+        for start in range(0, self.state.passages, max(depth, 256)):
+            found = self.table.window(start, start + max(depth, 256), self._asked, where=self.where)
+            rows += [self._note(each) for each in found if str(each.uuid) not in self.banned]
+            if len(rows) >= depth:
+                break
+        keys = np.array(sorted(rows)[:depth], dtype=np.int64)
+        return Ranking(keys, np.zeros(len(keys)))
+
+    def _diverse(self, vector: NDArray[np.float32], k: int, depth: int, how: Search) -> Ranking:
+        """Let the server choose k of the closest passages."""
+        from weaviate.classes.query import Diversity, MetadataQuery
+
+        if not vector.any():
+            return self._in_order(k)
+        most = max(1, self.state.passages)
+        limit, closest = min(depth, most), how.min_similarity
+        asked = MetadataQuery(distance=True)
+        with self.table.speaking("searching"):
+            found = self.table.collection.query.near_vector(
+                vector.tolist(), limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked,
+                distance=None if closest is None else 1.0 - closest,
+                diversity_selection=Diversity.mmr(limit=min(k, limit), balance=how.diversity),
+            ).objects  # fmt: skip
+        return _scored([self._note(each) for each in found], [_cosine(each) for each in found])
+
+    def _documents(self, rankings: Sequence[Ranking]) -> list[list[Hashable]]:
+        return [[self.names[row][1] for row in ranking.keys.tolist()] for ranking in rankings]
+
+    def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        found = self.table.by_rows(rows.tolist(), with_vectors=True)
+        return np.array([found[row].vector for row in rows.tolist()], dtype=np.float32)
+
+
+def _cosine(found: Any) -> float:
+    return 1.0 - float(found.metadata.distance)
+
+
+def _scored(rows: Sequence[int], scores: Sequence[float]) -> Ranking:
+    values = np.array([round(score, DECIMALS) + 0.0 for score in scores], dtype=np.float64)
+    return Ranking(np.array(rows, dtype=np.int64), values)
+
+
+def server_filter(state: State, filter: Filter) -> tuple[Any, frozenset[str], bool]:
+    """Say a filter in the server's words.
+
+    RETURNS (Tuple[Any, FrozenSet[str], bool]): The filter (None: everything passes); the objects that it does not leave
+        out and we must; and whether nothing passes.
+    """
+    from weaviate.classes.query import Filter as By
+
+    uuids = frozenset(map(object_id, filter.exclude))
+    parts = [By.by_property(DELETED).equal(False)] if state.deleted else []
+    if uuids and len(uuids) <= MOST_FILTERED:
+        parts.append(By.by_id().contains_none(sorted(uuids)))
+        uuids = frozenset()
+    for condition in filter.where:
+        part, empty = _condition(condition, state.kinds)
+        if empty:
+            return None, uuids, True
+        if part is not None:
+            parts.append(part)
+    return (By.all_of(parts) if parts else None), uuids, False
+
+
+def _condition(condition: Condition, kinds: Kinds) -> tuple[Any, bool]:
+    """RETURNS (Tuple[Any, bool]): The condition in the server's words, None where it holds of all; whether it holds of none."""
+    from weaviate.classes.query import Filter as By
+
+    found = [
+        compare(By.by_property(name), condition.op, filterable(value))
+        for value in condition.values
+        for name in _properties(condition.field, value, kinds)
+    ]
+    if condition.op == "!=":
+        return (By.not_(By.any_of(found)) if found else None), False
+    return (By.any_of(found), False) if found else (None, True)
+
+
+def _properties(field: str, value: Any, kinds: Kinds) -> list[str]:
+    """RETURNS (List[str]): The properties that may hold such a value."""
+    kind = kind_of(value)
+    if kind is None:
+        return []
+    if field in FIELDS:
+        return [field] if (kind is float) == (field == "number") and kind is not bool else []
+    return [meta_property(field, name) for name in (KINDS[kind], f"{KINDS[kind]}s") if name in kinds.get(field, ())]
+
+
+def compare(target: Any, op: str, value: Any) -> Any:
+    """RETURNS (Any): A comparison in the server's words; "!=" gives the one that must not hold."""
+    compare = {
+        "==": target.equal,
+        "!=": target.equal,
+        "in": target.equal,
+        "<": target.less_than,
+        "<=": target.less_or_equal,
+        ">": target.greater_than,
+        ">=": target.greater_or_equal,
+    }
+    return compare[op](value)

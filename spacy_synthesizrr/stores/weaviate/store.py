@@ -1,0 +1,269 @@
+"""The store in Weaviate: `synthesizrr.WeaviateStore.v1`.
+
+One index is one collection (see `schema`), and a folder on this machine with the fitted embedder and notes (see `home`).
+A collection says itself whether it is whole: what was interrupted is known as such and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spacy_synthesizrr.candidates import Hit, Passage
+from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.errors import StoreError
+from spacy_synthesizrr.stores.asking import check_k
+from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
+from spacy_synthesizrr.stores.searching import by_keyword, by_vector, query_vectors
+from spacy_synthesizrr.stores.weaviate.building import build
+from spacy_synthesizrr.stores.weaviate.connect import Link, connect
+from spacy_synthesizrr.stores.weaviate.finding import Finder, server_filter
+from spacy_synthesizrr.stores.weaviate.home import Home
+from spacy_synthesizrr.stores.weaviate.schema import DELETED, PREFIX, State, collection_name, object_id
+from spacy_synthesizrr.stores.weaviate.settings import Place
+from spacy_synthesizrr.stores.weaviate.settling import wait_for_words
+from spacy_synthesizrr.stores.weaviate.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HOME = "weaviate"  # the folder of this store beside those of others
+QUERIES = 256  # embedded and answered at once
+CURE = "Run the step 'index' again."
+
+
+class WeaviateStore:
+    """One index in a Weaviate; connected by the first call that needs it.
+
+    place (Place): Where the server is, and how it is used.
+    folder (Path): On this machine; all indexes of a project have theirs in it.
+    key (str): Of the index.
+    embedder (Embedder): What queries will be embedded with; by default the one kept when the index was built.
+    """
+
+    def __init__(self, place: Place, folder: Path, key: str = "", embedder: Embedder | None = None) -> None:
+        self._place, self._folder, self._key, self._given = place, folder, key, embedder
+        self._name = collection_name(key)
+        self._home = Home(folder / HOME / self._name)
+
+    def __reduce__(self) -> tuple[type[WeaviateStore], tuple[Any, ...]]:
+        return WeaviateStore, (self._place, self._folder, self._key, self._given)  # other processes connect themselves
+
+    @property
+    def location(self) -> str:
+        """RETURNS (str): Server and collection."""
+        return f"{self._place.url or 'embedded Weaviate'}, collection {self._name}"
+
+    @property
+    def notes(self) -> Path:
+        """RETURNS (Path): A folder for files about this index, on this machine."""
+        return self._home.notes
+
+    def at(self, key: str) -> WeaviateStore:
+        """RETURNS (WeaviateStore): The index of this key on the same server."""
+        return WeaviateStore(self._place, self._folder, f"{self._key}_{key}" if self._key else key, self._given)
+
+    def keys(self) -> list[str]:
+        """RETURNS (List[str]): Keys of the whole indexes on the server that `at` can open, sorted."""
+        listed = self._table.patiently("listing collections", self._link.client.collections.list_all)
+        start = f"{PREFIX}_{self._key}_" if self._key else f"{PREFIX}_"
+        names = sorted(name for name in listed if name.startswith(start))
+        tables = ((name, Table(self._link, name, self._place)) for name in names)
+        return [name.removeprefix(start) for name, table in tables if table.whole()]
+
+    def complete(self) -> bool:
+        """Whether the collection is whole and its embedder is here.
+
+        RAISES (StoreError): When the server cannot be asked: nobody knows then.
+        """
+        state = self._table.state()
+        if state is None or not state.complete:
+            return False
+        return self._given is not None or self._home.about().get("key") == state.key
+
+    # writing
+
+    def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
+        """Bring the collection to hold these passages. Memory does not follow their number; what is there already stays.
+
+        passages (Iterable[Passage]): Read once.
+        embedder (Embedder): Not fitted; afterwards `self.embedder` is the fitted one.
+        seed (int): Of the fit.
+        RETURNS (IndexCounts): Counts; `written` is false when nothing was sent to the server.
+        RAISES (StoreError): When there is no passage, the collection is somebody else's, or the server does not take them.
+        """
+        self._forget()
+        with self._home.alone(), self._home.spool(passages) as (counted, file, kinds):
+            if not counted.count:
+                raise StoreError("There is no passage to index. Check the corpus and the length band [passages].")
+            written = build(self._table, self._home, counted, file, kinds, embedder, seed=seed)
+        self._forget()
+        return IndexCounts(counted.count, counted.equal_ids, counted.equal_texts, written)
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Take passages out of search, sample, iterate and count; indexing the corpus again brings them back.
+
+        RETURNS (int): How many went; unknown ids are no error.
+        """
+        from weaviate.classes.query import Filter as By
+
+        with self._home.alone():
+            found = self._table.by_ids(ids)
+            gone = [object_id(name) for name, stored in found.items() if not stored.deleted]
+            self._table.together(self._mark_deleted, gone)
+            deleted = self._table.count(By.by_property(DELETED).equal(True))
+            self._table.write_state(self._state.but(deleted=deleted))
+        self.__dict__.pop("_state", None)
+        return len(gone)
+
+    def _mark_deleted(self, uuid: str) -> None:
+        data = self._table.collection.data
+        self._table.patiently("deleting passages", lambda: data.update(uuid, properties={DELETED: True}))
+
+    # reading
+
+    @functools.cached_property
+    def embedder(self) -> Embedder:
+        """The embedder that made the vectors.
+
+        RAISES (StoreError): When the one given, or the one kept here, is not the one that the collection names.
+        """
+        stored, here = self._state.embedder, self._home.about()
+        if self._given is None and here.get("key") != self._state.key:
+            raise StoreError(
+                f"The embedder of the index {self.location} is not in {self._home.folder}: the index was built elsewhere. Run the step "
+                "'index' here, too (what is in the collection stays), or copy that folder from there."
+            )
+        embedder = self._given or self._home.embedder()
+        if describe(embedder) != stored:
+            raise StoreError(
+                f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
+                f"not with {embedder.id} ({embedder.dimensions} dimensions). Vectors of two embedders cannot be compared: "
+                "leave the embedder out to use the stored one, or run the step 'index' again with this one."
+            )
+        return embedder
+
+    def search(self, queries: Sequence[Query], k: int, *, how: Search = BY_VECTOR, filter: Filter | None = None) -> list[list[Hit]]:
+        """The k best passages of each query; equal scores in the order of the corpus. Several queries are asked at a time.
+
+        RAISES (ConfigError): When k is below 1.
+        RAISES (StoreError): For a vector of another length, another embedder, or when the server fails.
+        """
+        check_k(k)
+        if by_keyword(how) and queries:
+            self._settled  # noqa: B018  (waits once)
+        finder = Finder(self._table, self._state, filter or Filter())
+        hits: list[list[Hit]] = []
+        for start in range(0, len(queries), QUERIES):
+            block = queries[start : start + QUERIES]
+            vectors = self._query_vectors(block) if by_vector(how) else None
+            for found in finder.find([query.text for query in block], vectors, k, how):
+                pairs = zip(found.keys.tolist(), found.scores.tolist(), strict=True)
+                hits.append([Hit(finder.names[row][0], score, rank) for rank, (row, score) in enumerate(pairs, 1)])
+        return hits
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """The passages of these ids, deleted ones too: rows made before a deletion still need their text.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+        found = self._require(ids)
+        return [found[name].passage for name in ids]
+
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """The stored vectors of these ids, in their order.
+
+        RAISES (StoreError): For an id that is not there.
+        """
+        found = self._require(ids, with_vectors=True)
+        shape = (len(ids), int(self._state.embedder["dimensions"]))
+        return np.array([found[name].vector for name in ids], dtype=np.float32).reshape(shape)
+
+    def _require(self, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, Any]:
+        self._state  # noqa: B018  (refuses what is not whole)
+        found = self._table.by_ids(ids, with_vectors=with_vectors)
+        missing = [name for name in ids if name not in found]
+        if missing:
+            raise StoreError(
+                f"{len(missing)} of {len(ids)} passages are not in the index {self.location}, the first is '{missing[0]}'. "
+                "The index was built from another corpus or with other settings: run the steps 'index' and 'plan' again."
+            )
+        return found
+
+    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order of the corpus."""
+        for stored in self._table.walk(self._state.passages, with_vectors=with_vectors):
+            if not stored.deleted:
+                yield stored.passage, stored.vector
+
+    def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
+        """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
+        allowed = self._allowed(filter or Filter())
+        places = random.Random(seed).sample(range(len(allowed)), min(n, len(allowed)))
+        rows = [int(allowed[place]) for place in places]
+        found = self._table.by_rows(rows)
+        return [found[row].passage for row in rows]
+
+    def _allowed(self, filter: Filter) -> NDArray[np.int64]:
+        """RETURNS (ndarray): Rows that may be drawn, in their order."""
+        where, _, empty = server_filter(self._state, Filter(where=filter.where))
+        if empty:
+            return np.zeros(0, dtype=np.int64)
+        rows = np.arange(self._state.passages) if where is None else self._table.rows(self._state.passages, where)
+        banned = [stored.row for stored in self._table.by_ids(list(filter.exclude)).values()]
+        return np.setdiff1d(rows, np.array(banned, dtype=np.int64))
+
+    def count(self) -> int:
+        """RETURNS (int): Passages that can be found, as the server counts them."""
+        from weaviate.classes.query import Filter as By
+
+        return self._table.count(By.by_property(DELETED).equal(False) if self._state.deleted else None)
+
+    def close(self) -> None:
+        """Close the connection, and stop the server when it is ours; the next call opens them again."""
+        self._forget()
+        if "_link" in self.__dict__:
+            self.__dict__.pop("_closing")()
+            del self.__dict__["_link"]
+        self.__dict__.pop("_table", None)
+
+    def _forget(self) -> None:
+        for name in ("_state", "_settled", "embedder"):
+            self.__dict__.pop(name, None)
+
+    # what is open
+
+    @functools.cached_property
+    def _link(self) -> Link:
+        link = connect(self._place)
+        self._closing = weakref.finalize(self, link.close)  # stores are rarely closed by hand
+        return link
+
+    @functools.cached_property
+    def _table(self) -> Table:
+        return Table(self._link, self._name, self._place)
+
+    @functools.cached_property
+    def _settled(self) -> bool:
+        return wait_for_words(self._table, self._state.passages)
+
+    @functools.cached_property
+    def _state(self) -> State:
+        state = self._table.state()
+        if state is None:
+            raise StoreError(f"There is no index in {self.location}. Build it first: run the step 'index'.")
+        if not state.complete:
+            raise StoreError(f"The index in {self.location} was not finished. {CURE} It goes on where it stopped.")
+        return state
+
+    def _query_vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        dimensions = int(self._state.embedder["dimensions"])
+        if self._given is not None:
+            self.embedder  # noqa: B018  (refuses another one, vectors at hand or not)
+        return query_vectors(queries, lambda: self.embedder, dimensions=dimensions, where=self.location)
