@@ -26,6 +26,11 @@ def gone(pid):
         return True
 
 
+def name_of(pid):
+    with open(f"/proc/{pid}/comm") as file:
+        return file.read().strip()
+
+
 def wait_until(what):
     last = time.monotonic() + 60
     while not what():
@@ -91,6 +96,7 @@ def test_a_server_ends_with_a_session_that_is_killed(tmp_path):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=env, stdout=subprocess.PIPE, text=True) as session:
         pid = int(session.stdout.readline())
+        wait_until(lambda: name_of(pid) == "sleep")  # before that it is not tied yet
         session.kill()
     wait_until(lambda: gone(pid))
 
