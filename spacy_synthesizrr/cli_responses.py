@@ -15,7 +15,7 @@ from spacy_synthesizrr.errors import InputError
 from spacy_synthesizrr.progress import say
 
 if TYPE_CHECKING:
-    from spacy_synthesizrr.models.responses import ResponseStore
+    from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 app = typer.Typer(name="responses", help="Look into the answers that are kept.", no_args_is_help=True)
 SUMS = ("requests", "prompt_tokens", "answer_tokens", "cost", "unpriced")
@@ -30,7 +30,7 @@ def open_responses(run: str, file: Path | None) -> ResponseStore:
 
     RAISES (InputError): When there is none.
     """
-    from spacy_synthesizrr.models.responses import ResponseStore
+    from spacy_synthesizrr.models.answers.responses import ResponseStore
 
     path = file or _path(run)
     if not path.is_file():
@@ -55,7 +55,7 @@ def ls(
     n: int = typer.Option(20, "-n", min=1, help="Answers to list."),
 ) -> None:
     """List the newest answers: request, when, model, tokens, the beginning of the text."""
-    from spacy_synthesizrr.models.archive import newest
+    from spacy_synthesizrr.models.answers.archive import newest
 
     with open_responses(run, file) as store:
         for row in newest(store, n):
@@ -68,7 +68,7 @@ def ls(
 @user_errors
 def show(request: str = typer.Argument(..., help="A request hash, or its first digits."), run: str = RUN, file: Path | None = FILE) -> None:
     """Show one answer whole, with all that is known of it."""
-    from spacy_synthesizrr.models.archive import kept
+    from spacy_synthesizrr.models.answers.archive import kept
 
     with open_responses(run, file) as store:
         found = list(islice(kept(store, begins=request), 2))
@@ -86,7 +86,7 @@ def show(request: str = typer.Argument(..., help="A request hash, or its first d
 def export(out: Path = typer.Argument(..., help="A .jsonl file."), run: str = RUN, file: Path | None = FILE) -> None:  # noqa: B008
     """Write all answers as JSONL."""
     from spacy_synthesizrr.jsonl import write_jsonl
-    from spacy_synthesizrr.models.archive import kept
+    from spacy_synthesizrr.models.answers.archive import kept
 
     def rows() -> Iterator[dict[str, Any]]:
         for row in kept(store):
@@ -106,8 +106,9 @@ def take_in(
     file: Path | None = FILE,
 ) -> None:
     """Take answers in from batch files, wherever they lie; those in the folder of the requests are found without this."""
-    from spacy_synthesizrr.models import batch_answers, ledger
-    from spacy_synthesizrr.models.batch_index import Index
+    from spacy_synthesizrr.models.answers import ledger
+    from spacy_synthesizrr.models.batch import answers as batch_answers
+    from spacy_synthesizrr.models.batch.index import Index
 
     with open_responses(run, file) as store:
         ledger.prepare(store)
@@ -129,7 +130,7 @@ def prune(
     yes: bool = typer.Option(False, "--yes", help="Really remove them: they would have to be paid again."),
 ) -> None:
     """Remove answers by age or model; without --yes, only count them. The ledger keeps what was spent."""
-    from spacy_synthesizrr.models.archive import prune as remove
+    from spacy_synthesizrr.models.answers.archive import prune as remove
 
     if days is None and not model:
         raise InputError("Nothing is chosen.", cure="Give --days or --model, or remove the file to remove everything.")
@@ -142,7 +143,7 @@ def prune(
 @user_errors
 def show_ledger(run: str = RUN, file: Path | None = FILE) -> None:
     """Show what was spent, per run, model, stage, round and label."""
-    from spacy_synthesizrr.models.ledger import accounts
+    from spacy_synthesizrr.models.answers.ledger import accounts
 
     with open_responses(run, file) as store:
         found = accounts(store)

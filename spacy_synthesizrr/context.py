@@ -81,7 +81,7 @@ class Context:
 
     @property
     def scope(self) -> str:
-        """RETURNS (str): On whose account the run spends, see `models.ledger`: its name, and the id that its folder got when it was
+        """RETURNS (str): On whose account the run spends, see `models.answers.ledger`: its name, and the id that its folder got when it was
         made. Runs from before there were ids go by their name alone.
         """
         name, id = self.folder.path.name, self.inputs.get("id", "")

@@ -17,7 +17,7 @@ import pytest
 from apart import ServerApart
 from conftest import ROOT, Project, make_project
 
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 ASKER = ROOT / "tests" / "servers" / "asker.py"
 PATIENCE = 120.0  # seconds; a busy computer is slow, a hang is for ever

@@ -1,6 +1,7 @@
 """Imports point one way, modules stay small, and nothing heavy comes in by the back door."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,16 @@ def imported_units(path: Path) -> set[str]:
 def test_imports_point_down(path):
     upward = {name for name in imported_units(path) if RANK[name] >= RANK[unit(path)]}
     assert not upward
+
+
+def test_imports_between_kinds_of_models_point_down():
+    """What was paid for knows nothing of how it was asked for."""
+    order = ("answers", "chat", "batch hf")
+    rank = {name: number for number, names in enumerate(order) for name in names.split()}
+    for kind in rank:
+        for path in (PACKAGE / "models" / kind).glob("*.py"):
+            used = set(re.findall(r"spacy_synthesizrr\.models\.(\w+)", path.read_text(encoding="utf-8"))) & rank.keys()
+            assert not {name for name in used - {kind} if rank[name] >= rank[kind]}, path
 
 
 def test_the_package_never_imports_the_bridge():

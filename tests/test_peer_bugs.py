@@ -13,7 +13,7 @@ from asking import ask_once, chat, kinds, texts
 from faults import BUSY, HTML, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.candidates import Candidate, Seed
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore, request_hash
 from spacy_synthesizrr.models.scripted import make_scripted
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 from spacy_synthesizrr.tasks.registry import make_refine_task

@@ -2,7 +2,7 @@
 
 from exchange import job
 
-from spacy_synthesizrr.models.chat import make_chat_completions
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 at = job()
 model = make_chat_completions(at.url, "fake", requests={"max_in_flight": at.in_flight}, responses=f"{at.folder}/answers.sqlite")

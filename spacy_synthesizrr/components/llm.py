@@ -23,7 +23,7 @@ from spacy_llm.ty import supports_sharding, validate_type_consistency
 
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.extensions import PASSAGES, RESULT
-from spacy_synthesizrr.models.streaming import streams
+from spacy_synthesizrr.models.answers.streaming import streams
 
 logger = logging.getLogger("spacy_synthesizrr")
 logger.addHandler(logging.NullHandler())

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Iterable, List
 
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.models.responses import request_hash
+from spacy_synthesizrr.models.answers.responses import request_hash
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 from spacy_synthesizrr.sentences import cut_words, split_sentences
 

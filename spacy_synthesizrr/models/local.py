@@ -16,7 +16,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from spacy_synthesizrr.errors import ConfigError, TeacherError, choices
 from spacy_synthesizrr.jsonl import atomic
-from spacy_synthesizrr.models.endpoint import make_endpoint
+from spacy_synthesizrr.models.chat.endpoint import make_endpoint
 
 HOST, PORT = "127.0.0.1", 11434
 PORTS = {"http": 80, "https": 443}  # where a host names a scheme and no port, as Ollama reads it

@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, Iterable, List
 
 from spacy_synthesizrr.errors import ConfigError, choices
-from spacy_synthesizrr.models.responses import request_hash
+from spacy_synthesizrr.models.answers.responses import request_hash
 from spacy_synthesizrr.prompts import FAILURES, Answer, Failure, Prompt
 
 NAME = "synthesizrr.Scripted.v1"

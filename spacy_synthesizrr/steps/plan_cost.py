@@ -21,8 +21,8 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.models.budget import Price, make_price
-from spacy_synthesizrr.models.wire import LIMIT_KEYS
+from spacy_synthesizrr.models.answers.budget import Price, make_price
+from spacy_synthesizrr.models.chat.wire import LIMIT_KEYS
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import BYTES_PER_TOKEN, TOKENS_PER_WORD
 from spacy_synthesizrr.steps.rendering import answered, prompts, tokens_of

@@ -12,8 +12,8 @@ from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.lookup import Lookup
-from spacy_synthesizrr.models.responses import ResponseStore, request_hash
-from spacy_synthesizrr.models.wire import messages_of
+from spacy_synthesizrr.models.answers.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.chat.wire import messages_of
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import estimate_tokens
 from spacy_synthesizrr.steps.teacher import ANSWERS, Arm, identity, pipeline, teacher

@@ -14,7 +14,7 @@ from spacy_synthesizrr.progress import say
 class RoundTrip:
     """One pass over the arms of a run. It changes nothing for a teacher that answers now.
 
-    Such a teacher has `defers = True` and the methods of `models.batch.Batch`.
+    Such a teacher has `defers = True` and the methods of `models.batch.model.Batch`.
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.curation.verdicts import RowFilter
-    from spacy_synthesizrr.models.responses import ResponseStore
+    from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 STATUS = "status.json"
 NOT_REFUSED = "synthesizrr.NotRefused.v1"
@@ -54,7 +54,7 @@ def _outputs(ctx: Context) -> list[str]:
 
 def _body(ctx: Context) -> dict[str, Any]:
     from spacy_synthesizrr.labelled import read_seeds
-    from spacy_synthesizrr.models.responses import ResponseStore
+    from spacy_synthesizrr.models.answers.responses import ResponseStore
     from spacy_synthesizrr.stores.opening import open_store
 
     counts: dict[str, Any] = {}

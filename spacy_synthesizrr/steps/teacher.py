@@ -19,7 +19,7 @@ from spacy_synthesizrr.students.arms import FEWGEN, arm_file
 if TYPE_CHECKING:
     from spacy.language import Language
 
-    from spacy_synthesizrr.models.responses import ResponseStore
+    from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 ANSWERS = "answers.sqlite"
 GRACE = 5.0  # seconds for requests in flight after Ctrl-C
@@ -62,7 +62,7 @@ def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, s
     """
     import spacy
 
-    from spacy_synthesizrr.models.memory import remember
+    from spacy_synthesizrr.models.answers.memory import remember
     from spacy_synthesizrr.steps.plan import plan_settings
     from spacy_synthesizrr.tasks.registry import task_config
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 from spacy_synthesizrr.configs import read_config, section
-from spacy_synthesizrr.models.chat import make_chat_completions
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 from spacy_synthesizrr.sourcing.settings import PlanSettings
 from spacy_synthesizrr.students.config import StudentTask, count_steps, read_student_config
 from spacy_synthesizrr.taskfile import read_task

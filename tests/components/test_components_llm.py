@@ -19,7 +19,7 @@ from spacy_llm.util import assemble
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.errors import ConfigError, PlanError
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore
 from spacy_synthesizrr.models.scripted import make_scripted
 from spacy_synthesizrr.prompts import Failure
 

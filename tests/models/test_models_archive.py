@@ -5,8 +5,8 @@ import time
 from asking import ask_once, texts
 from faults import FaultServer
 
-from spacy_synthesizrr.models import archive, ledger
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers import archive, ledger
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 
 def fill(store, count=3, **settings):

@@ -22,13 +22,16 @@ from hypothesis import strategies as st
 from offline import answer_all, answered, broken, completion, echo, expired, garbled, prompt_of, rows, said, write
 
 from spacy_synthesizrr.errors import ConfigError, RunFolderError, TeacherError
-from spacy_synthesizrr.models import archive, batch_answers, batch_exchange, batch_files, ledger
-from spacy_synthesizrr.models import batch as batch_model
-from spacy_synthesizrr.models.batch import make_batch
-from spacy_synthesizrr.models.batch_files import custom_id, line_of, request_of, split_id
-from spacy_synthesizrr.models.batch_index import Index
-from spacy_synthesizrr.models.responses import ResponseStore
-from spacy_synthesizrr.models.wire import request_body
+from spacy_synthesizrr.models.answers import archive, ledger
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.batch import answers as batch_answers
+from spacy_synthesizrr.models.batch import exchange as batch_exchange
+from spacy_synthesizrr.models.batch import files as batch_files
+from spacy_synthesizrr.models.batch import model as batch_model
+from spacy_synthesizrr.models.batch.files import custom_id, line_of, request_of, split_id
+from spacy_synthesizrr.models.batch.index import Index
+from spacy_synthesizrr.models.batch.model import make_batch
+from spacy_synthesizrr.models.chat.wire import request_body
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 
 HERE = "http://127.0.0.1:8000/v1"

@@ -10,10 +10,10 @@ from asking import ask_once, chat, kinds, texts
 from faults import BUSY, OK, Fault, FaultServer
 
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.admission import Admission, OverBudget
-from spacy_synthesizrr.models.budget import Budget, Price, Spent, Total, make_budget
-from spacy_synthesizrr.models.pace import Pace
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Budget, Price, Spent, Total, make_budget
+from spacy_synthesizrr.models.chat.admission import Admission, OverBudget
+from spacy_synthesizrr.models.chat.pace import Pace
 
 PRICE = {"input_per_million": 1_000_000.0, "output_per_million": 2_000_000.0}  # 1 and 2 per token
 SHORT = {"parameters": {"max_tokens": 10}}

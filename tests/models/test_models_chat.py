@@ -10,8 +10,8 @@ from asking import ask, ask_once, chat, kinds, texts
 from faults import HANG, OK, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models.memory import remember
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.memory import remember
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.models.scripted import make_scripted
 from spacy_synthesizrr.prompts import Answer, Prompt
 
@@ -262,7 +262,7 @@ def test_a_missing_key_is_named_at_the_first_prompt_and_not_before(calm, monkeyp
 
 
 def test_an_answer_that_cannot_be_written_ends_everything(calm, store, monkeypatch):
-    import spacy_synthesizrr.models.ledger as ledger
+    import spacy_synthesizrr.models.answers.ledger as ledger
     from spacy_synthesizrr.errors import RunFolderError
 
     def full(*args, **kwargs):

@@ -19,9 +19,9 @@ from conftest import ROOT
 from faults import BROKEN, BUSY, DROP, HANG, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.errors import RunFolderError, TeacherError
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.budget import Spent
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Spent
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore
 from spacy_synthesizrr.models.scripted import make_scripted
 from spacy_synthesizrr.prompts import Prompt
 
@@ -313,7 +313,7 @@ def test_a_full_disk_is_a_clear_error_and_no_answer_is_handed_on_that_is_not_kep
 LIMITED = """
 import resource, sys
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore
 from spacy_synthesizrr.models.scripted import make_scripted
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)

@@ -33,7 +33,7 @@ from faults import (
 )
 
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models.chat import make_chat_completions
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 pytestmark = pytest.mark.usefixtures("quick")
 SHORT = {"connect_timeout": 0.2, "read_timeout": 0.3, "max_retries": 1}
@@ -247,8 +247,8 @@ def test_ten_thousand_requests_with_faults_lose_nothing_and_leak_no_permit(store
 
 KILLED = """
 import sys
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.chat.model import make_chat_completions
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 model = make_chat_completions(sys.argv[1], "m", requests={"max_in_flight": 8})
 model.remember(ResponseStore(sys.argv[2]))

@@ -10,11 +10,11 @@ from asking import ask_once, kinds, texts
 from faults import FaultServer
 
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.budget import Spent
-from spacy_synthesizrr.models.commits import Commits, NotKept
-from spacy_synthesizrr.models.ledger import Entry, Purpose
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Spent
+from spacy_synthesizrr.models.answers.commits import Commits, NotKept
+from spacy_synthesizrr.models.answers.ledger import Entry, Purpose
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.prompts import Answer
 
 PATIENCE = 20.0  # seconds; longer means that nobody was told

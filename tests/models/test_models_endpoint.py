@@ -12,8 +12,8 @@ from faults import BROKEN, DROP, Fault, FaultServer, always
 
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.errors import ConfigError, TeacherError
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.endpoint import make_endpoint
+from spacy_synthesizrr.models.chat.endpoint import make_endpoint
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 KEY = "sk-live-0123456789abcdef"
 URL = "https://api.example.com/v1"

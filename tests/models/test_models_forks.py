@@ -12,8 +12,8 @@ import pytest
 from apart import ServerApart
 from asking import ask, texts
 
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -132,8 +132,8 @@ def test_parent_and_children_ask_at_the_same_time(model, store):
 def test_a_child_that_ends_as_programs_do_waits_for_nothing_and_takes_nothing_away(server):
     program = f"""
 import os, sys
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.scheduler import Scheduler
+from spacy_synthesizrr.models.chat.model import make_chat_completions
+from spacy_synthesizrr.models.chat.scheduler import Scheduler
 
 model = make_chat_completions({server.url!r}, "m", requests={{"max_in_flight": 8}})
 answers = iter(model([f"prompt {{number}}"] for number in range(200)))

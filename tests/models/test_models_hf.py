@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from spacy_synthesizrr.errors import ConfigError, MissingExtraError, TeacherError
-from spacy_synthesizrr.models.hf import make_hf_causal_lm
-from spacy_synthesizrr.models.hf_files import find_files
-from spacy_synthesizrr.models.hf_gguf import read_metadata
-from spacy_synthesizrr.models.hf_settings import Sampling, read_sampling
-from spacy_synthesizrr.models.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.answers.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.hf.files import find_files
+from spacy_synthesizrr.models.hf.gguf import read_metadata
+from spacy_synthesizrr.models.hf.model import make_hf_causal_lm
+from spacy_synthesizrr.models.hf.settings import Sampling, read_sampling
 from spacy_synthesizrr.steps.plan_cost import price_of
 from spacy_synthesizrr.steps.teacher import identity
 
@@ -288,7 +288,7 @@ def test_names_are_for_people(tmp_path):
 
 
 def test_known_answers_need_neither_torch_nor_time(tmp_path):
-    from spacy_synthesizrr.models.memory import remember
+    from spacy_synthesizrr.models.answers.memory import remember
 
     model = make(folder(tmp_path / "model"))
     with ResponseStore(tmp_path / "answers.sqlite") as store:

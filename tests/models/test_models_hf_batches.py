@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.models.hf_batches import Batches, Row
+from spacy_synthesizrr.models.hf.batches import Batches, Row
 from spacy_synthesizrr.prompts import Answer, Failure
 
 

@@ -4,7 +4,7 @@ import pytest
 from asking import ask_once, texts
 from faults import FaultServer
 
-from spacy_synthesizrr.models.http import proxy_for
+from spacy_synthesizrr.models.chat.http import proxy_for
 
 AWAY = "http://teacher.example:8000/v1"
 

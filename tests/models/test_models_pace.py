@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.models.headers import duration, retry_after
-from spacy_synthesizrr.models.pace import BACKOFF, LONGEST, RECENT, Bucket, Pace, full_jitter
+from spacy_synthesizrr.models.chat.headers import duration, retry_after
+from spacy_synthesizrr.models.chat.pace import BACKOFF, LONGEST, RECENT, Bucket, Pace, full_jitter
 
 
 def pace(most=64):

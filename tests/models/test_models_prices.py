@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from spacy_synthesizrr.errors import ConfigError, MissingExtraError
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.prices import priced
+from spacy_synthesizrr.models.answers.prices import priced
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 OPENAI = "https://api.openai.com/v1"
 tabled = pytest.mark.skipif(sys.version_info < (3, 11), reason="the table needs Python 3.11")

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from spacy_synthesizrr.models.reader import Reader
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.reader import Reader
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.models.replies import Lost, Reply, Unreachable, read
+from spacy_synthesizrr.models.chat.replies import Lost, Reply, Unreachable, read
 from spacy_synthesizrr.prompts import Answer, Failure
 
 GROQ = "Rate limit reached for model `m` on tokens per minute (TPM): Limit 6000. Please try again in 4.77s. Need more tokens? See billing"

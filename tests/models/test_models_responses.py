@@ -14,10 +14,10 @@ import tracemalloc
 import pytest
 
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore, request_hash
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore, request_hash
+from spacy_synthesizrr.models.answers.sharing import InFlight
+from spacy_synthesizrr.models.answers.streaming import streams
 from spacy_synthesizrr.models.scripted import make_scripted
-from spacy_synthesizrr.models.sharing import InFlight
-from spacy_synthesizrr.models.streaming import streams
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 
 ANSWER = Answer("text “x”", model="m", prompt_tokens=5, answer_tokens=2, finish="stop")
@@ -152,7 +152,7 @@ def test_many_threads_share_one_store(store):
 
 KILLED = """
 import os, signal, sys
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore
 from spacy_synthesizrr.models.scripted import make_scripted
 
 store = ResponseStore(sys.argv[1])

@@ -5,8 +5,8 @@ from typing import Any
 
 from spacy_llm.models.rest.noop import NoOpModel
 
+from spacy_synthesizrr.models.answers.streaming import streams
 from spacy_synthesizrr.models.extractive import make_extractive
-from spacy_synthesizrr.models.streaming import streams
 
 
 def test_our_teachers_stream():

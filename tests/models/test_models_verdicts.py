@@ -3,8 +3,8 @@
 import pytest
 
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models.replies import Result
-from spacy_synthesizrr.models.verdicts import AWAY, BRAKE, FIRST_BAD, LOST, LOST_CONNECTIONS, Tries, Verdicts
+from spacy_synthesizrr.models.chat.replies import Result
+from spacy_synthesizrr.models.chat.verdicts import AWAY, BRAKE, FIRST_BAD, LOST, LOST_CONNECTIONS, Tries, Verdicts
 from spacy_synthesizrr.prompts import Answer, Failure
 
 ANSWERED = Result(Answer("fine"), "answered", paid=True)

@@ -22,10 +22,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from spacy_synthesizrr.errors import ConfigError, TeacherError
-from spacy_synthesizrr.models import hf_noise
-from spacy_synthesizrr.models.hf import make_hf_causal_lm
-from spacy_synthesizrr.models.memory import remember
-from spacy_synthesizrr.models.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.answers.memory import remember
+from spacy_synthesizrr.models.answers.responses import ResponseStore, request_hash
+from spacy_synthesizrr.models.hf import noise as hf_noise
+from spacy_synthesizrr.models.hf.model import make_hf_causal_lm
 from spacy_synthesizrr.prompts import Answer, Prompt
 
 LONGEST = 100
@@ -372,7 +372,7 @@ def test_a_device_that_is_not_there_is_named(tiny):
 HUB = """
 import sys
 from spacy_synthesizrr.errors import SynthesizrrError
-from spacy_synthesizrr.models.hf import make_hf_causal_lm
+from spacy_synthesizrr.models.hf.model import make_hf_causal_lm
 try:
     model = make_hf_causal_lm(sys.argv[1], revision=sys.argv[2] or None)
     print(model.context_length, model.files.folder.name, model.identity)
@@ -476,7 +476,7 @@ def test_answers_are_remembered_and_nothing_is_loaded_for_known_ones(tiny, tmp_p
         before = ask(remember(first, store, identity=first.identity), SAYS)
         known = [said for said, result in zip(SAYS, before, strict=True) if isinstance(result, Answer)]
         assert len(store) == len(known)
-        monkeypatch.setattr("spacy_synthesizrr.models.hf_runtime.load", None)  # would fail
+        monkeypatch.setattr("spacy_synthesizrr.models.hf.runtime.load", None)  # would fail
         again = ask(remember(make(tiny, batch_size=1), store, identity=first.identity), known)
         assert again == [result for result in before if isinstance(result, Answer)]
         assert all(answer.answer_tokens and answer.request for answer in again)

@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.models import pace
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.chat import pace
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 pace.BACKOFF, pace.LONGEST = 0.005, 0.05  # pauses that a test can wait for
 

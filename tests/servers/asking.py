@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from spacy_synthesizrr.models import pace
-from spacy_synthesizrr.models.chat import make_chat_completions
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.chat import pace
+from spacy_synthesizrr.models.chat.model import make_chat_completions
 
 
 @pytest.fixture

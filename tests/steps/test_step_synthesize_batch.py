@@ -22,8 +22,8 @@ from spacy_synthesizrr import synthesis
 from spacy_synthesizrr.cli import app
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import BudgetReached, WaitsForAnswers
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.steps import index, plan, prepare, synthesize
 
 ARMS = ("", "controls/random/", "controls/fewgen/")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from spacy_synthesizrr.cli import app
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import BudgetReached, TeacherError
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.steps import index, plan, prepare, synthesize
 
 WORDS = "The cup final went to extra time and the captain {} scored twice before the whistle {}."

@@ -15,8 +15,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import ConfigError, TeacherError, choices, require
 from spacy_synthesizrr.fingerprints import fingerprint_file
-from spacy_synthesizrr.models.hf_gguf import read_metadata
-from spacy_synthesizrr.models.hf_settings import NAME
+from spacy_synthesizrr.models.hf.gguf import read_metadata
+from spacy_synthesizrr.models.hf.settings import NAME
 
 EXTRA = "transformers"
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"

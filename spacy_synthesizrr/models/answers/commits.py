@@ -20,11 +20,11 @@ from dataclasses import replace
 from typing import Deque, List, Tuple
 
 from spacy_synthesizrr.errors import RunFolderError, SynthesizrrError
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.budget import Total
-from spacy_synthesizrr.models.ledger import Entry, Purpose
-from spacy_synthesizrr.models.log import Log
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Total
+from spacy_synthesizrr.models.answers.ledger import Entry, Purpose
+from spacy_synthesizrr.models.answers.log import Log
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 FLUSH = 0.05  # seconds
 Done = Callable[[BaseException | None], None]

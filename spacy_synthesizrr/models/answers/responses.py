@@ -23,11 +23,11 @@ from typing import Any, Deque, Dict, Iterable, List
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
-from spacy_synthesizrr.models.forks import close_before_fork
-from spacy_synthesizrr.models.reader import Reader
-from spacy_synthesizrr.models.sharing import InFlight, Wanted
-from spacy_synthesizrr.models.streaming import streams
-from spacy_synthesizrr.models.wal import Place, make_private, moved, place_of, unusable, use_wal
+from spacy_synthesizrr.models.answers.forks import close_before_fork
+from spacy_synthesizrr.models.answers.reader import Reader
+from spacy_synthesizrr.models.answers.sharing import InFlight, Wanted
+from spacy_synthesizrr.models.answers.streaming import streams
+from spacy_synthesizrr.models.answers.wal import Place, make_private, moved, place_of, unusable, use_wal
 from spacy_synthesizrr.prompts import NO_ANSWER, Answer, Failure, Prompt
 
 WAIT = 60.0  # seconds to wait for another process that writes

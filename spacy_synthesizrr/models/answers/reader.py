@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from spacy_synthesizrr.models.forks import close_before_fork
-from spacy_synthesizrr.models.wal import unusable
+from spacy_synthesizrr.models.answers.forks import close_before_fork
+from spacy_synthesizrr.models.answers.wal import unusable
 
 
 class Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping
 
 from spacy_synthesizrr.errors import ConfigError, choices
-from spacy_synthesizrr.models.endpoint import NAME
+from spacy_synthesizrr.models.chat.endpoint import NAME
 
 SETTINGS: Dict[str, Any] = {
     "max_in_flight": 64,

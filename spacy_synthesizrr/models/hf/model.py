@@ -1,7 +1,7 @@
 """`synthesizrr.HFCausalLM.v1`: a causal language model of transformers in this process, as a spacy-llm model.
 
 No server, no key, no money. Prompts are answered in batches; each ends as an `Answer` or as a `Failure`. The answer to a
-prompt comes from the prompt, its draw and the configured seed, and not from its neighbours: see `models.hf_noise`. What is
+prompt comes from the prompt, its draw and the configured seed, and not from its neighbours: see `models.hf.model.noise`. What is
 left of them is rounding: a longer neighbour means more padding, and sums come out differently in their last digits. Of 24
 answers of a small model, all were the same in batches of 1, 4, 8, 16 and 24 in float32; in bfloat16, which keeps 3 digits,
 10 were the same in batches of 1 and 8. With `batch_size = 1` there are no neighbours.
@@ -21,14 +21,14 @@ from jinja2 import TemplateError
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import ConfigError, TeacherError
-from spacy_synthesizrr.models import hf_runtime
-from spacy_synthesizrr.models.budget import Price
-from spacy_synthesizrr.models.hf_batches import Batches, Result, Row
-from spacy_synthesizrr.models.hf_files import ModelFiles, check_name, find_files
-from spacy_synthesizrr.models.hf_runtime import Runtime, Written
-from spacy_synthesizrr.models.hf_settings import NAME, Sampling, check_device, check_dtype, check_number, read_sampling
-from spacy_synthesizrr.models.responses import request_hash
-from spacy_synthesizrr.models.wire import messages_of
+from spacy_synthesizrr.models.answers.budget import Price
+from spacy_synthesizrr.models.answers.responses import request_hash
+from spacy_synthesizrr.models.chat.wire import messages_of
+from spacy_synthesizrr.models.hf import runtime as hf_runtime
+from spacy_synthesizrr.models.hf.batches import Batches, Result, Row
+from spacy_synthesizrr.models.hf.files import ModelFiles, check_name, find_files
+from spacy_synthesizrr.models.hf.runtime import Runtime, Written
+from spacy_synthesizrr.models.hf.settings import NAME, Sampling, check_device, check_dtype, check_number, read_sampling
 from spacy_synthesizrr.prompts import Answer, Failure, Prompt
 
 METHOD = 1  # how tokens are drawn; another method would give other answers

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import List
 
-from spacy_synthesizrr.models.budget import Budget, Spent
-from spacy_synthesizrr.models.headers import duration
-from spacy_synthesizrr.models.pace import Bucket, Pace
+from spacy_synthesizrr.models.answers.budget import Budget, Spent
+from spacy_synthesizrr.models.chat.headers import duration
+from spacy_synthesizrr.models.chat.pace import Bucket, Pace
 
 
 class OverBudget(Exception):

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Tuple
 
-from spacy_synthesizrr.models.headers import retry_after
-from spacy_synthesizrr.models.refusals import Verdict, cure_of_no_connection, kind_of_error
+from spacy_synthesizrr.models.chat.headers import retry_after
+from spacy_synthesizrr.models.chat.refusals import Verdict, cure_of_no_connection, kind_of_error
 from spacy_synthesizrr.prompts import Answer, Failure
 
 MOST_TOKENS = 2**40  # a server that counts more miscounts, and SQLite bears 2^63

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.models.responses import Remembering, ResponseStore
+from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore
 
 logger = logging.getLogger("spacy_synthesizrr")
 

@@ -18,13 +18,13 @@ from typing import Any, Dict, Iterable, List, Set, Tuple
 
 from spacy_synthesizrr.errors import InputError, TeacherError
 from spacy_synthesizrr.lines import LongLine, decode, read_lines
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.batch_files import split_id
-from spacy_synthesizrr.models.batch_index import ANSWERED, BAD_REQUEST, SUSPECT, WITHDRAWN, Index, Known, Sender
-from spacy_synthesizrr.models.budget import Budget, Spent
-from spacy_synthesizrr.models.ledger import Entry
-from spacy_synthesizrr.models.replies import Reply, Result, read, shown
-from spacy_synthesizrr.models.verdicts import BRAKE, FIRST_BAD
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Budget, Spent
+from spacy_synthesizrr.models.answers.ledger import Entry
+from spacy_synthesizrr.models.batch.files import split_id
+from spacy_synthesizrr.models.batch.index import ANSWERED, BAD_REQUEST, SUSPECT, WITHDRAWN, Index, Known, Sender
+from spacy_synthesizrr.models.chat.replies import Reply, Result, read, shown
+from spacy_synthesizrr.models.chat.verdicts import BRAKE, FIRST_BAD
 from spacy_synthesizrr.prompts import Answer
 
 LONGEST = 20 * 2**20  # bytes of a line

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, MutableMapping, Sequence, Tuple
 
 from spacy_synthesizrr.errors import TeacherError, choices, require
-from spacy_synthesizrr.models.hf_batches import Row
-from spacy_synthesizrr.models.hf_files import EXTRA, ModelFiles
-from spacy_synthesizrr.models.hf_noise import Finite, Noise
-from spacy_synthesizrr.models.hf_settings import NAME, Sampling
+from spacy_synthesizrr.models.hf.batches import Row
+from spacy_synthesizrr.models.hf.files import EXTRA, ModelFiles
+from spacy_synthesizrr.models.hf.noise import Finite, Noise
+from spacy_synthesizrr.models.hf.settings import NAME, Sampling
 from spacy_synthesizrr.progress import quiet
 
 SMALLER = 'Choose a smaller model, dtype = "bfloat16", or another device.'

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Dict
 
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models.replies import Result
+from spacy_synthesizrr.models.chat.replies import Result
 from spacy_synthesizrr.prompts import Failure
 
 RETRIED = ("rate_limited", "timeout", "server_error", "malformed", "empty")

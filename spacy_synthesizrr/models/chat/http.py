@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from spacy_synthesizrr.models.replies import Lost, Reply, Unreachable
+from spacy_synthesizrr.models.chat.replies import Lost, Reply, Unreachable
 from spacy_synthesizrr.prompts import Failure
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.models.endpoint import check_no_secrets
-from spacy_synthesizrr.models.responses import request_hash
-from spacy_synthesizrr.models.wire import LIMIT_KEYS, request_body
+from spacy_synthesizrr.models.answers.responses import request_hash
+from spacy_synthesizrr.models.chat.endpoint import check_no_secrets
+from spacy_synthesizrr.models.chat.wire import LIMIT_KEYS, request_body
 
 OURS = ("model", "messages", "stream", "n")  # keys of the body that cannot be set by hand
 

@@ -17,8 +17,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Dict
 
-from spacy_synthesizrr.models.budget import Spent, Total
-from spacy_synthesizrr.models.responses import COLUMNS, ResponseStore
+from spacy_synthesizrr.models.answers.budget import Spent, Total
+from spacy_synthesizrr.models.answers.responses import COLUMNS, ResponseStore
 from spacy_synthesizrr.prompts import Answer
 
 TABLES = (

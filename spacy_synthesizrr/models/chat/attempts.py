@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from spacy_synthesizrr.errors import RunFolderError, SynthesizrrError, TeacherError
-from spacy_synthesizrr.models.admission import Admission, OverBudget, Permit
-from spacy_synthesizrr.models.budget import Spent
-from spacy_synthesizrr.models.commits import Commits, NotKept
-from spacy_synthesizrr.models.endpoint import NAME, TOO_SHORT, scrub
-from spacy_synthesizrr.models.http import HttpClient
-from spacy_synthesizrr.models.ledger import Entry
-from spacy_synthesizrr.models.pace import full_jitter
-from spacy_synthesizrr.models.replies import Lost, Reply, Result, Unreachable, read
-from spacy_synthesizrr.models.verdicts import Tries, Verdicts
-from spacy_synthesizrr.models.wire import NO_SCHEMA, without_schema
+from spacy_synthesizrr.models.answers.budget import Spent
+from spacy_synthesizrr.models.answers.commits import Commits, NotKept
+from spacy_synthesizrr.models.answers.ledger import Entry
+from spacy_synthesizrr.models.chat.admission import Admission, OverBudget, Permit
+from spacy_synthesizrr.models.chat.endpoint import NAME, TOO_SHORT, scrub
+from spacy_synthesizrr.models.chat.http import HttpClient
+from spacy_synthesizrr.models.chat.pace import full_jitter
+from spacy_synthesizrr.models.chat.replies import Lost, Reply, Result, Unreachable, read
+from spacy_synthesizrr.models.chat.verdicts import Tries, Verdicts
+from spacy_synthesizrr.models.chat.wire import NO_SCHEMA, without_schema
 from spacy_synthesizrr.prompts import Answer, Failure
 
 STALE = 0.5  # seconds after which another process may have been given the answer that a look into the store did not find

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Dict
 
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 
 BLOCK = 500  # answers that are held at once
 KEPT = (

@@ -16,10 +16,12 @@ from filelock import FileLock, Timeout
 
 from spacy_synthesizrr.errors import BudgetReached, RunFolderError, SynthesizrrError, WaitsForAnswers
 from spacy_synthesizrr.lines import LongLine, read_lines
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.admission import OverBudget
-from spacy_synthesizrr.models.batch_answers import LONGEST, Taken, take_in
-from spacy_synthesizrr.models.batch_files import (
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Budget, Spent
+from spacy_synthesizrr.models.answers.ledger import Purpose
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.batch.answers import LONGEST, Taken, take_in
+from spacy_synthesizrr.models.batch.files import (
     URL,
     Draft,
     answers_in,
@@ -31,11 +33,9 @@ from spacy_synthesizrr.models.batch_files import (
     requests_in,
     requests_name,
 )
-from spacy_synthesizrr.models.batch_index import Index, Sender
-from spacy_synthesizrr.models.budget import Budget, Spent
-from spacy_synthesizrr.models.ledger import Purpose
-from spacy_synthesizrr.models.responses import ResponseStore
-from spacy_synthesizrr.models.shape import Shape
+from spacy_synthesizrr.models.batch.index import Index, Sender
+from spacy_synthesizrr.models.chat.admission import OverBudget
+from spacy_synthesizrr.models.chat.shape import Shape
 from spacy_synthesizrr.prompts import Answer, Failure
 
 PER_BYTE = 0.25  # prompt tokens per byte of body, before any answer says more

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, List, Sequence, Tuple
 
-from spacy_synthesizrr.models.batch_files import number_of
-from spacy_synthesizrr.models.budget import Price, Spent
-from spacy_synthesizrr.models.ledger import Purpose
-from spacy_synthesizrr.models.responses import ResponseStore
-from spacy_synthesizrr.models.verdicts import PATIENCE, RETRIED
+from spacy_synthesizrr.models.answers.budget import Price, Spent
+from spacy_synthesizrr.models.answers.ledger import Purpose
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.batch.files import number_of
+from spacy_synthesizrr.models.chat.verdicts import PATIENCE, RETRIED
 from spacy_synthesizrr.prompts import Failure
 
 WAITS, ANSWERED, WITHDRAWN = "", "answer", "withdrawn"

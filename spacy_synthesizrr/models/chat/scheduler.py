@@ -19,10 +19,10 @@ from concurrent import futures
 from typing import Any, Deque, Dict, List, Set
 
 from spacy_synthesizrr.errors import SynthesizrrError, TeacherError
-from spacy_synthesizrr.models.attempts import Attempts, Slot
-from spacy_synthesizrr.models.commits import Commits
-from spacy_synthesizrr.models.http import LoopThread
-from spacy_synthesizrr.models.responses import ResponseStore
+from spacy_synthesizrr.models.answers.commits import Commits
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.chat.attempts import Attempts, Slot
+from spacy_synthesizrr.models.chat.http import LoopThread
 from spacy_synthesizrr.prompts import Answer, Failure
 
 AHEAD = 2  # times the limit in flight: prompts that have no answer yet

@@ -5,7 +5,7 @@ on disk before it is handed on; a cap on requests, tokens or money holds before 
 
 **Who owns the response store.** This model does (`owns_store = True`). Answers arrive out of order, and each must be written
 when it arrives, long before its turn comes; a wrapper that sees only ordered results would write too late. So
-`models.memory.remember` gives the store to this model instead of wrapping it in `Remembering`. Its path may stand in the
+`models.answers.memory.remember` gives the store to this model instead of wrapping it in `Remembering`. Its path may stand in the
 config (`responses`, shared by runs); otherwise it is the one that `remember` brings (the run's); without either it is a
 temporary file that lives as long as the model.
 """
@@ -24,22 +24,22 @@ from pathlib import Path
 from typing import Any, Dict, Iterable
 
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models import ledger
-from spacy_synthesizrr.models.admission import Admission
-from spacy_synthesizrr.models.attempts import Attempts
-from spacy_synthesizrr.models.budget import Budget, Price, make_budget
-from spacy_synthesizrr.models.commits import Commits
-from spacy_synthesizrr.models.endpoint import NAME, Endpoint, make_endpoint
-from spacy_synthesizrr.models.forks import renew_after_fork
-from spacy_synthesizrr.models.http import HttpClient, proxy_for
-from spacy_synthesizrr.models.memory import named_store
-from spacy_synthesizrr.models.pace import Pace
-from spacy_synthesizrr.models.prices import priced
-from spacy_synthesizrr.models.responses import ResponseStore
-from spacy_synthesizrr.models.scheduler import Scheduler
-from spacy_synthesizrr.models.settings import read_settings
-from spacy_synthesizrr.models.shape import Shape, make_shape
-from spacy_synthesizrr.models.verdicts import Verdicts
+from spacy_synthesizrr.models.answers import ledger
+from spacy_synthesizrr.models.answers.budget import Budget, Price, make_budget
+from spacy_synthesizrr.models.answers.commits import Commits
+from spacy_synthesizrr.models.answers.forks import renew_after_fork
+from spacy_synthesizrr.models.answers.memory import named_store
+from spacy_synthesizrr.models.answers.prices import priced
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.chat.admission import Admission
+from spacy_synthesizrr.models.chat.attempts import Attempts
+from spacy_synthesizrr.models.chat.endpoint import NAME, Endpoint, make_endpoint
+from spacy_synthesizrr.models.chat.http import HttpClient, proxy_for
+from spacy_synthesizrr.models.chat.pace import Pace
+from spacy_synthesizrr.models.chat.scheduler import Scheduler
+from spacy_synthesizrr.models.chat.settings import read_settings
+from spacy_synthesizrr.models.chat.shape import Shape, make_shape
+from spacy_synthesizrr.models.chat.verdicts import Verdicts
 
 GRACE = 5.0  # seconds for requests in flight when Python ends
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, List
 
 from spacy_synthesizrr.errors import ConfigError, SynthesizrrError, TeacherError
-from spacy_synthesizrr.models.batch_answers import check
-from spacy_synthesizrr.models.batch_exchange import Exchange, Rules
-from spacy_synthesizrr.models.batch_files import URL
-from spacy_synthesizrr.models.budget import Budget, Price, make_budget
-from spacy_synthesizrr.models.endpoint import Endpoint, make_endpoint
-from spacy_synthesizrr.models.ledger import Purpose
-from spacy_synthesizrr.models.memory import named_store
-from spacy_synthesizrr.models.prices import priced
-from spacy_synthesizrr.models.responses import ResponseStore
-from spacy_synthesizrr.models.shape import Shape, make_shape
+from spacy_synthesizrr.models.answers.budget import Budget, Price, make_budget
+from spacy_synthesizrr.models.answers.ledger import Purpose
+from spacy_synthesizrr.models.answers.memory import named_store
+from spacy_synthesizrr.models.answers.prices import priced
+from spacy_synthesizrr.models.answers.responses import ResponseStore
+from spacy_synthesizrr.models.batch.answers import check
+from spacy_synthesizrr.models.batch.exchange import Exchange, Rules
+from spacy_synthesizrr.models.batch.files import URL
+from spacy_synthesizrr.models.chat.endpoint import Endpoint, make_endpoint
+from spacy_synthesizrr.models.chat.shape import Shape, make_shape
 
 NAME = "synthesizrr.Batch.v1"
 FOLDER, ANSWERS = "batch", "answers.sqlite"

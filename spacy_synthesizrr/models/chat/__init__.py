@@ -1,0 +1,1 @@
+"""A client of chat servers: requests, replies, admission, retries."""
