@@ -12,10 +12,9 @@ document carries it as `meta["title"]`.
 from __future__ import annotations
 
 import importlib.util
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +22,10 @@ from pydantic import Field, model_validator
 
 from spacy_synthesizrr.candidates import Passage, passage_id
 from spacy_synthesizrr.configs import Settings
+from spacy_synthesizrr.corpus_rows import Document, read_documents
 from spacy_synthesizrr.errors import ConfigError, InputError, choices
-from spacy_synthesizrr.lines import count_lines
-from spacy_synthesizrr.progress import progress, quiet
-from spacy_synthesizrr.tables import BadRow, read_table, text_fault
-from spacy_synthesizrr.taskfile import CorpusSpec, TaskSpec
+from spacy_synthesizrr.tables import BadRow
+from spacy_synthesizrr.taskfile import TaskSpec
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -39,6 +37,7 @@ STRINGS_PER_PIPELINE = 200_000
 CHARACTERS_PER_BLOCK = 100_000
 # a word beyond this is data, not language: its letters are hidden from the tokenizer, whose time grows with the square of them
 CHARACTERS_PER_WORD = 50
+OnVector = Callable[[Passage, int, Any], None]
 
 
 class PassageSettings(Settings):
@@ -206,92 +205,60 @@ def blank_pipeline(lang: str) -> Language:
     return nlp
 
 
-class _Document(NamedTuple):
-    line: int
-    id: str
-    source: str
-    text: str
-    meta: Mapping[str, Any]
-
-
-def read_passages(task: TaskSpec, settings: PassageSettings, *, lang: str, on_bad: Callable[[BadRow], None]) -> Iterator[Passage]:
+def read_passages(
+    task: TaskSpec, settings: PassageSettings, *, lang: str, on_bad: Callable[[BadRow], None], on_vector: OnVector | None = None
+) -> Iterator[Passage]:
     """Stream the passages of a task's corpus.
 
     task (TaskSpec): Names the file and its columns.
     settings (PassageSettings): Shortest and longest passage.
     lang (str): Language code of spaCy, for words and sentences.
     on_bad (Callable): Takes each row that cannot be used, and each piece under `min_words` ("too_short").
+    on_vector (Callable): Takes each passage, its line and its vector where rows bring one; a row is not cut then, and one of more
+        than `max_words` is "too_long".
     YIELDS (Passage): In the order of the file; `document` is the id column or the row's line, `number` counts from 0.
     RAISES (InputError): For a flaw of the file, or when no passage at all comes out.
     RAISES (ConfigError): When spaCy does not know the language.
     """
-    splitter = Splitter(settings, lang=lang)
+    splitter, path = Splitter(settings, lang=lang), task.path.parent / task.need_corpus().path
     reasons: Counter[str] = Counter()
 
     def turn_away(bad: BadRow) -> None:
+        if on_vector and "is no JSON value" in bad.detail:  # NaN in a vector: more than one row has gone wrong
+            raise bad.error(path)
         reasons[bad.reason] += 1
         on_bad(bad)
 
     found = False
-    for document in _read_documents(task, turn_away):
-        for passage in _passages(document, splitter.split(document.text), settings, turn_away):
+    for document in read_documents(task, turn_away):
+        spans = splitter.split(document.text)
+        if on_vector and spans:
+            spans = [Span(0, len(document.text), _count(spans))]
+        for passage in _passages(document, spans, settings, turn_away):
             found = True
+            if on_vector:
+                on_vector(passage, document.line, document.vector)
             yield passage
     if not found:
         why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
         raise InputError(
             f"No passage of {settings.min_words} to {settings.max_words} words comes out of this corpus ({why}).",
-            path=task.path.parent / task.corpus.path, cure="Lower [passages] min_words in the store config, or name another corpus.",
+            path=path, cure="Lower [passages] min_words in the store config, or name another corpus.",
         )  # fmt: skip
 
 
-def _passages(document: _Document, spans: list[Span], settings: PassageSettings, on_bad: Callable[[BadRow], None]) -> Iterator[Passage]:
+def _passages(document: Document, spans: list[Span], settings: PassageSettings, on_bad: Callable[[BadRow], None]) -> Iterator[Passage]:
     for number, span in enumerate(spans):
         text = document.text[span.start : span.end]
         if span.words < settings.min_words:
             shown = text if len(text) <= 60 else text[:60] + "…"
             on_bad(BadRow(document.line, "too_short", f"{span.words} words, {settings.min_words} at least: {shown}"))
             continue
+        if span.words > settings.max_words:
+            on_bad(BadRow(document.line, "too_long", f"{span.words} words, {settings.max_words} at most: a row with a vector is not cut"))
+            continue
         if len(text) > CHARACTERS_PER_WORD * settings.max_words:
             on_bad(BadRow(document.line, "too_long", f"{span.words} words of {len(text):,} characters: {text[:60]}…"))
             continue
         ident = passage_id(document.source, document.id, number, text)
         yield Passage(ident, text, document.source, document.id, number, document.meta)
-
-
-def _read_documents(task: TaskSpec, on_bad: Callable[[BadRow], None]) -> Iterator[_Document]:
-    spec = task.corpus
-    named = (spec.id, spec.source, spec.title, *spec.meta)
-    optional = [column for column in dict.fromkeys(named) if column and column != spec.text]
-    path = task.path.parent / spec.path
-    total = None if quiet() or path.suffix == ".parquet" else count_lines(path)
-    rows = read_table(path, columns=[spec.text], optional=optional, on_bad=on_bad)
-    for line, row in progress(rows, "Reading the corpus", total=total, unit="documents"):
-        fault = text_fault(row[spec.text], spec.text)
-        if fault:
-            on_bad(BadRow(line, *fault))
-        else:
-            yield _document(line, row, spec)
-
-
-def _document(line: int, row: Mapping[str, Any], spec: CorpusSpec) -> _Document:
-    title, text = _squeezed(row, spec.title), _squeezed(row, spec.text)
-    meta = {name: _plain(row[name]) for name in spec.meta if row[name] is not None}
-    if title:
-        meta["title"] = title
-        text = f"{title}{'.' if title[-1].isalnum() else ''} {text}"
-    return _Document(line, _squeezed(row, spec.id) or str(line), _squeezed(row, spec.source), text, meta)
-
-
-def _squeezed(row: Mapping[str, Any], column: str) -> str:
-    value = row[column] if column else None
-    return "" if value is None else " ".join(str(value).split())
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON can hold; dates and the like become text."""
-    try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError):
-        return str(value)
-    return value

@@ -144,7 +144,7 @@ def _bad_value(line: int, row: dict[str, Any], table: _Table) -> BadRow | None:
             if column in table.columns:
                 return BadRow(line, "missing_value", f"'{column}' is missing")
             continue
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float)) or (isinstance(value, list) and set(map(type, value)) <= {int, float}):
             continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         if len(text) > table.max_bytes:

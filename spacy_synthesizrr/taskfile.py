@@ -84,6 +84,15 @@ class CorpusSpec(_Spec):
     source: str = Field("", description="Column of the source.")
     title: str = Field("", description="Column of a title, which goes in front of the first passage when given.")
     meta: tuple[str, ...] = Field((), description="Other columns to keep with every passage.")
+    vector: str = Field("", description="Column of the vector, a list of numbers; each row is one passage then.")
+
+    @model_validator(mode="after")
+    def _can_hold_lists(self) -> CorpusSpec:
+        if self.vector and self.path.lower().endswith((".csv", ".csv.gz")):
+            raise ValueError(
+                f"vector: '{self.vector}' cannot be a column of {self.path}: CSV holds no lists. Save it as .jsonl or .parquet"
+            )
+        return self
 
 
 class RowsSpec(_Spec):
@@ -103,7 +112,7 @@ class TaskSpec(_Spec):
     labels: Mapping[Name, LabelSpec] = Field(min_length=2)
     fields: tuple[FieldSpec, ...] = (FieldSpec.model_validate({"name": "text", "generated": True}),)
     prompt: PromptSpec
-    corpus: CorpusSpec
+    corpus: CorpusSpec | None = Field(None, description="May be missing where the store brings passages of its own.")
     seeds: RowsSpec | None = None
     dev: RowsSpec | None = None
     test: RowsSpec | None = None
@@ -146,6 +155,16 @@ class TaskSpec(_Spec):
         """
         spec = getattr(self, kind)
         return None if spec is None else self.path.parent / spec.path
+
+    def need_corpus(self) -> CorpusSpec:
+        """RETURNS (CorpusSpec): The corpus.
+
+        RAISES (TaskFileError): When the file names none.
+        """
+        if self.corpus is None:
+            cure = "Name the file with the passages, or use a store that has its own, such as synthesizrr.WeaviateCollection.v1."
+            raise TaskFileError("'corpus' is missing.", path=self.path, cure=cure)
+        return self.corpus
 
     def student_text(self, fields: Mapping[str, str]) -> str:
         """RETURNS (str): What a student reads of a row: its fields in order, one a line."""

@@ -14,6 +14,7 @@ LAYERS = (
     "errors candidates prompts progress words sentences extensions __init__",
     "cli_errors jsonl configs lines fingerprints",
     "receipts tables taskfile",
+    "corpus_rows",
     "context corpus embedders models documents",
     "stores",
     "lookup",
@@ -22,7 +23,8 @@ LAYERS = (
     "draws tasks students",
     "components synthesis report trace",
     "steps",
-    "scaffold cli_responses cli_teacher",
+    "doctor scaffold env_file cli_steps",
+    "cli_responses cli_teacher cli_index cli_doctor cli_env",
     "cli",
     "spacy_cli __main__",
 )

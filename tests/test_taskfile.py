@@ -66,7 +66,14 @@ def test_unknown_top_level_key_names_the_valid_ones(tmp_path):
 
 
 def test_missing_key_is_named(tmp_path):
-    assert "'corpus' is missing" in refused(tmp_path, GOOD.replace("corpus: {path: corpus.jsonl}\n", ""))
+    assert "'name' is missing" in refused(tmp_path, GOOD.replace("name: demo\n", ""))
+
+
+def test_a_corpus_may_be_missing_until_it_is_needed(tmp_path):
+    task = read_task(write(tmp_path, GOOD.replace("corpus: {path: corpus.jsonl}\n", "")))
+    assert task.file("corpus") is None
+    with pytest.raises(TaskFileError, match="'corpus' is missing. Name the file with the passages, or use a store that has its own"):
+        task.need_corpus()
 
 
 def test_one_label_is_not_a_task(tmp_path):

@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EMBEDDER_FILE = "embedder.json"
+ROUNDING = 2.0**-23  # the spacing of float32 at 1
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors whose dot product is the cosine similarity."""
+    """Turns texts into vectors whose dot product is the cosine similarity.
+
+    One whose `fit` learns nothing, so that a text's vector follows from its id and the text alone, says so with an attribute
+    `pretrained = True`; its vectors are kept from one index to the next (see `cache`).
+    """
 
     @property
     def recipe(self) -> str:
@@ -56,14 +61,27 @@ class Embedder(Protocol):
 
 def embed_queries(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
     """RETURNS (ndarray): Vectors of queries, shape (len(texts), dimensions); most embedders treat them as passages."""
-    found: NDArray[np.float32] = getattr(embedder, "embed_queries", embedder.embed)(texts)
-    return found
+    return of_shape(embedder, getattr(embedder, "embed_queries", embedder.embed)(texts), len(texts))
 
 
 def embed_passages(embedder: Embedder, passages: Sequence[Passage]) -> NDArray[np.float32]:
     """RETURNS (ndarray): Vectors of passages, shape (len(passages), dimensions); few embedders look at more than their text."""
     own: Callable[[Sequence[Passage]], NDArray[np.float32]] | None = getattr(embedder, "embed_passages", None)
-    return embedder.embed([passage.text for passage in passages]) if own is None else own(passages)
+    found = embedder.embed([passage.text for passage in passages]) if own is None else own(passages)
+    return of_shape(embedder, found, len(passages))
+
+
+def of_shape(embedder: Embedder, vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """RETURNS (ndarray): The vectors that an embedder gave for some texts.
+
+    RAISES (StoreError): When it is not one per text: all that follow would belong to other texts.
+    """
+    if np.shape(vectors) != (count, embedder.dimensions):
+        raise StoreError(
+            f"The embedder {embedder.id} gave vectors of shape {np.shape(vectors)} for {count} texts, where {(count, embedder.dimensions)} "
+            "are needed. This is a fault of the embedder; choose another one in [embedder]."
+        )
+    return vectors
 
 
 def load_embedder(folder: Path) -> Embedder:
@@ -78,12 +96,12 @@ def load_embedder(folder: Path) -> Embedder:
     try:
         make = registry.misc.get(about["factory"])
         fresh: Embedder = make(**about["parameters"])
+        return fresh.load(folder)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"The embedder of this index cannot be made from {folder / EMBEDDER_FILE} ({' '.join(str(error).split())}). "
             "Install the package that registers it, or delete the index and run the step 'index' again."
         ) from error
-    return fresh.load(folder)
 
 
 def unit_rows(vectors: Any) -> NDArray[np.float32]:
@@ -97,6 +115,7 @@ def unit_rows(vectors: Any) -> NDArray[np.float32]:
     if not np.isfinite(lengths).all():
         row = int(np.flatnonzero(~np.isfinite(lengths))[0])
         raise StoreError(f"The vector in row {row} holds NaN or infinity. Check the embedder or the column that brings the vectors.")
-    lengths[lengths == 0] = 1.0
+    # what has length 1 but for rounding stays as it is: unit rows of unit rows are the same to the last bit
+    lengths[(lengths == 0) | (abs(lengths - 1) <= ROUNDING)] = 1.0
     unit: NDArray[np.float32] = (rows / lengths[:, None]).astype(np.float32)
     return unit

@@ -6,7 +6,6 @@ Nothing is loaded or downloaded before the first fit or text.
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,19 +22,27 @@ if TYPE_CHECKING:
 
 FACTORY = "synthesizrr.FastEmbed.v1"
 PROBE = "The ferry reached the island before the storm."
+COMPANY = ("A choir in the harbour sang an old song .", "1, 2, 3: prices fell!", "No penalty , said the keeper .")  # as short
 SAME = 0.999  # cosine of the probe's vectors by one model on two machines, or with two releases of a library
-Run = Callable[[Sequence[str]], "NDArray[np.float32]"]
+ALONE = 1e-3  # part of its length by which a vector may differ in company
+SIGNS = 64  # numbers of the probe's vector whose signs are part of the id of a model by name
+Run = Callable[[Sequence[str], int], "NDArray[np.float32]"]
 
 
 class FastEmbedder:
     """A pretrained model; the parameters are those of `make_fast_embedder`."""
 
+    pretrained = True
+
     def __init__(self, **parameters: Any) -> None:
         self.parameters = parameters
         self._probe: NDArray[np.float32] | None = None
+        self._stored_id = ""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_run"}  # another process loads the model itself
+        return {
+            key: value for key, value in self.__dict__.items() if key not in ("_run", "_batch")
+        }  # another process loads the model itself
 
     @property
     def normalised(self) -> bool:
@@ -58,12 +65,15 @@ class FastEmbedder:
 
     @property
     def id(self) -> str:
-        """RETURNS (str): The recipe, with a hash of what the model says about a fixed text.
+        """RETURNS (str): The recipe, the number of dimensions, and for a model by name, whose files nobody has hashed, the signs of what
+        it says about a fixed text: another machine, whose arithmetic differs in the last digits, must give the same id.
 
         RAISES (StoreError): Before the fit.
         """
-        rounded = np.round(self._fitted.astype(np.float64), 3) + 0.0
-        return f"{self.recipe}-{hashlib.sha256(rounded.tobytes()).hexdigest()[:16]}"
+        signs = np.packbits(self._fitted[:SIGNS] > 0).tobytes()
+        if self._stored_id:
+            return self._stored_id
+        return f"{self.recipe}-{self.dimensions}" + ("" if self.parameters["folder"] else f"-{signs.hex()}")
 
     @property
     def dimensions(self) -> int:
@@ -79,9 +89,9 @@ class FastEmbedder:
         RAISES (MissingExtraError): When a package is not installed.
         RAISES (ConfigError): When the model cannot be found or loaded.
         """
-        self._probe = None
+        self._probe, self._stored_id = None, ""
         self.recipe  # noqa: B018  (names a file that is missing)
-        self._probe = self._run([PROBE])[0]
+        self._probe = self._run([PROBE], 1)[0]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """RETURNS (ndarray): Vectors of passages, shape (len(texts), dimensions)."""
@@ -103,12 +113,12 @@ class FastEmbedder:
         about = read_json(folder / EMBEDDER_FILE, cure="Delete the index and run the step 'index' again.")
         loaded = FastEmbedder(**self.parameters)
         loaded.recipe = about["recipe"]
-        loaded._probe = np.array(about["probe"], dtype=np.float32)
+        loaded._probe, loaded._stored_id = np.array(about["probe"], dtype=np.float32), about["id"]
         return loaded
 
     def _embed(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
         fitted = self._fitted
-        vectors = self._run([prefix + text for text in texts]) if texts else np.zeros((0, len(fitted)), dtype=np.float32)
+        vectors = self._run([prefix + text for text in texts], self._batch) if texts else np.zeros((0, len(fitted)), dtype=np.float32)
         return unit_rows(vectors) if self.normalised else np.ascontiguousarray(vectors, dtype=np.float32)
 
     @property
@@ -118,16 +128,25 @@ class FastEmbedder:
         return self._probe
 
     @functools.cached_property
+    def _batch(self) -> int:
+        """RETURNS (int): Texts at once. 1 for a model that rounds the numbers of a whole batch together, as dynamically quantized ones
+        do: there, a vector depends on the other texts (by a cosine of 0.98, as measured), and batches save no time.
+        """
+        alone, beside = self._run([PROBE], 1)[0], self._run([PROBE, *COMPANY], 1 + len(COMPANY))[0]
+        same = np.linalg.norm(alone - beside) <= ALONE * np.linalg.norm(alone)
+        return int(self.parameters["batch"]) if same else 1
+
+    @functools.cached_property
     def _run(self) -> Run:
         """Loads the model; refuses it when it is not the one of the fit."""
         given = self.parameters
         if given["folder"]:
             model = OnnxModel(Path(given["folder"]), pooling=given["pooling"], max_tokens=given["max_tokens"], threads=given["threads"])
-            run: Run = functools.partial(model.embed, batch=given["batch"])
+            run: Run = model.embed
         else:
-            run = _named(given["model"], cache=given["cache"], batch=given["batch"], threads=given["threads"])
+            run = _named(given["model"], cache=given["cache"], threads=given["threads"])
         if self._probe is not None:
-            now = run([PROBE])
+            now = run([PROBE], 1)
             if now.shape[1:] != self._probe.shape or float(unit_rows(now)[0] @ unit_rows([self._probe])[0]) < SAME:
                 raise StoreError(
                     f"The model of the embedder {self.recipe} gives other vectors than when this index was built: its files have changed. "
@@ -136,7 +155,7 @@ class FastEmbedder:
         return run
 
 
-def _named(name: str, *, cache: str | None, batch: int, threads: int | None) -> Run:
+def _named(name: str, *, cache: str | None, threads: int | None) -> Run:
     """Load a model by its name in fastembed, which downloads it when it is not in the cache."""
     fastembed = require("fastembed", EXTRA)
     names = [about["model"] for about in fastembed.TextEmbedding.list_supported_models()]
@@ -150,7 +169,7 @@ def _named(name: str, *, cache: str | None, batch: int, threads: int | None) -> 
             f"network is closed, bring a folder with {MODEL} and {TOKENIZER} and give it as [embedder] folder."
         ) from error
 
-    def run(texts: Sequence[str]) -> NDArray[np.float32]:
+    def run(texts: Sequence[str], batch: int) -> NDArray[np.float32]:
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         found = np.array(list(model.embed([texts[place] for place in order], batch_size=batch)), dtype=np.float32)
         return found[np.argsort(order)]
@@ -178,7 +197,7 @@ def make_fast_embedder(
     normalise (bool): Bring vectors to length 1.
     query_prefix (str), passage_prefix (str): Put before each text, such as "query: " and "passage: " for the E5 models.
     max_tokens (int): With a folder: where texts are cut; by default as tokenizer.json says.
-    batch (int): Most texts that are computed at once.
+    batch (int): Most texts that are computed at once; a dynamically quantized model computes one at a time.
     threads (int): Of the processor; all by default.
     cache (str): Where fastembed keeps its models; by default where FASTEMBED_CACHE_PATH says.
     RETURNS (FastEmbedder): Not fitted.

@@ -41,9 +41,10 @@ def _last(states: NDArray[np.float32], mask: NDArray[np.int64]) -> NDArray[np.fl
 POOLS: Mapping[str, Pool] = {"mean": _mean, "cls": lambda states, mask: states[:, 0], "last": _last, "none": lambda states, mask: states}
 
 
-def fingerprint(paths: Sequence[Path]) -> str:
+def fingerprint(paths: Sequence[Path], *, needs: str = f"{MODEL} and {TOKENIZER}") -> str:
     """Hash the content of files.
 
+    needs (str): What their folder must hold, for the error.
     RAISES (ConfigError): When one is missing.
     """
     state = hashlib.sha256()
@@ -53,7 +54,7 @@ def fingerprint(paths: Sequence[Path]) -> str:
                 while block := file.read(CHUNK):
                     state.update(block)
         except OSError as error:
-            raise ConfigError(f"The embedder's model cannot be read: {error}. Its folder must hold {MODEL} and {TOKENIZER}.") from error
+            raise ConfigError(f"The embedder's model cannot be read: {error}. Its folder must hold {needs}.") from error
         state.update(b"\0")
     return state.hexdigest()[:16]
 
@@ -91,15 +92,16 @@ class OnnxModel:
         if unknown:
             raise ConfigError(f"The model {folder / MODEL} asks for the input '{unknown[0]}'. {choices(unknown[0], INPUTS)}")
 
-    def embed(self, texts: Sequence[str], *, batch: int) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], batch: int) -> NDArray[np.float32]:
         """RETURNS (ndarray): Shape (len(texts), dimensions), as the model gives them.
 
         batch (int): Most texts that are computed at once.
         RAISES (StoreError): When the model's output does not fit the pooling.
         """
         encoded = [np.array(item.ids, dtype=np.int64) for item in self._tokenizer.encode_batch(list(texts))]
+        longest = (self._tokenizer.truncation or {}).get("max_length")
         found: NDArray[np.float32] | None = None
-        for places, length in _batches([len(ids) for ids in encoded], batch):
+        for places, length in batches([len(ids) for ids in encoded], batch, longest=longest):
             vectors = self._run([encoded[place] for place in places], length)
             if found is None:
                 found = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
@@ -121,12 +123,15 @@ class OnnxModel:
         return POOLS[self._pooling](states.astype(np.float32, copy=False), mask)
 
 
-def _batches(lengths: Sequence[int], size: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+def batches(lengths: Sequence[int], size: int, *, longest: int | None = None) -> Iterator[tuple[NDArray[np.int64], int]]:
     """Cut texts into batches of one padded length, short ones first.
 
+    lengths (Sequence[int]): Of the texts, in tokens. size (int): Most texts of a batch.
+    longest (int): That a text can be: the model may have no place for more.
     YIELDS (Tuple[ndarray, int]): Places of the texts, and the length in tokens.
     """
     padded = -(-np.maximum(np.array(lengths, dtype=np.int64), 1) // STEP) * STEP
+    padded = padded if longest is None else np.minimum(padded, longest)
     for length in np.unique(padded):
         places = np.flatnonzero(padded == length)
         for start in range(0, len(places), size):

@@ -30,7 +30,7 @@ class SpacyVectors:
     pipeline (str): Its package, or its folder.
     """
 
-    normalised = True
+    normalised, pretrained = True, True
 
     def __init__(self, pipeline: str) -> None:
         self.pipeline = pipeline

@@ -62,7 +62,9 @@ def tiles(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
 def asked_table(asked: Mapping[str, Any]) -> Table:
     """What the person asked for."""
     not_llm = "; not an LLM: it only copies sentences of the passage" if asked["copies"] else ""
-    index = f"{asked['passages']:,} passages of {asked['documents']:,} documents" if asked["passages"] is not None else NOTHING
+    index = NOTHING if asked["passages"] is None else f"{asked['passages']:,} passages"
+    if asked["documents"] is not None:  # of a collection that the user has nobody counts them
+        index += f" of {asked['documents']:,} documents"
     rows = (
         ("task", f"{asked['task']} ({asked['task_file']})"),
         ("labels", ", ".join(asked["labels"]) + ("" if asked["exclusive"] else "; a row may have several")),

@@ -1,7 +1,11 @@
 """The step `index`: from the corpus to a store of passages with vectors.
 
-An index belongs to a corpus, not to a run: its key is a hash of all that shapes it, and runs with the same key share it.
+An index belongs to a corpus, not to a run: its key is a hash of all that shapes it, and runs with the same key share it. One that
+has a name keeps its place instead, and is brought up to date.
 What was read and what was turned away is noted beside it when it is whole, so that a later run need not read the corpus.
+
+A store may bring passages of its own, such as a collection that the user has: then no corpus is read and nothing is written,
+and the index belongs to the store as it was counted.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Passage, digest
@@ -18,15 +23,16 @@ from spacy_synthesizrr.configs import build, section
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.corpus import PassageSettings, read_passages
 from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.errors import InputError
 from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step, versions
-from spacy_synthesizrr.stores.base import Store, describe
-from spacy_synthesizrr.stores.opening import INDEX, configured_store, index_stands
+from spacy_synthesizrr.steps.vectors import vectors_from
+from spacy_synthesizrr.stores.base import Store, brings_passages, describe
+from spacy_synthesizrr.stores.opening import INDEX, NOTE, IndexSettings, configured_store, index_stands
 from spacy_synthesizrr.tables import BadRow
 
 REJECTED = "corpus_rejected.jsonl"
-NOTE = "corpus.json"
 # Packages that cut texts, or whose arithmetic makes vectors. Our own is among them: it decides where a passage ends.
 SHAPING = ("spacy-synthesizrr", "spacy", "numpy", "scikit-learn")
 
@@ -41,10 +47,10 @@ def run(ctx: Context) -> bool:
     receipt = ctx.folder.receipt_path("index")
     if receipt.is_file() and not index_stands(ctx):
         receipt.unlink()
-    settings = {
-        **ctx.depends(files=("corpus",), configs=("store",), settings=("lang", "seed")),
-        "columns": ctx.task.corpus.model_dump(mode="json", exclude={"path"}),
-    }
+    with contextlib.closing(configured_store(ctx)) as store:
+        settings = {"passages": store.count()} if brings_passages(store) else {"columns": _columns(ctx)}
+    used = ("seed",) if "passages" in settings else ("lang", "seed")
+    settings |= ctx.depends(files=() if "passages" in settings else ("corpus",), configs=("store",), settings=used)
     return run_step(ctx.folder, "index", after=(), settings=settings, outputs=(INDEX, REJECTED), body=lambda: _index(ctx))
 
 
@@ -52,20 +58,47 @@ def _index(ctx: Context) -> Mapping[str, Any]:
     path = ctx.config_path("store")
     config = ctx.config("store")
     passages = section(config, "passages", PassageSettings, path=path)
-    embedder: Embedder = build(config, "embedder", path=path)
-    key = _key(ctx, passages, embedder)
-    with contextlib.closing(configured_store(ctx).at(key)) as store:
-        if not (store.complete() and (store.notes / NOTE).is_file()):
-            _build(ctx, store, passages, embedder)
+    with contextlib.closing(configured_store(ctx)) as root:
+        embedder = _embedder(config, root, path)
+        content = _key_of_own(ctx, root, embedder) if brings_passages(root) else _key(ctx, passages, embedder)
+    name = section(config, "index", IndexSettings, path=path).name
+    with contextlib.closing(root.at(name or content)) as store:
+        if not (_noted(store, content if name else "") and store.complete()):
+            _build(ctx, store, passages, embedder, content=content if name else "")
         _copy(store, ctx)
         note = read_json(store.notes / NOTE)
-    write_json(ctx.folder.file(INDEX), {"v": 1, "store": store.location, "key": key, **note})
-    turned_away = ", ".join(f"{reason} {count:,}" for reason, count in note["rejected"].items()) or "nothing"
-    say(f"{note['passages']:,} passages from {note['documents']:,} documents; turned away: {turned_away}.")
+    named = {"notes": store.notes.as_posix()} if name else {}
+    write_json(ctx.folder.file(INDEX), {"v": 1, "store": store.location, "key": name or content, **named, **note})
+    say(_told(note, store))
     return {name: note[name] for name in ("passages", "documents", "words", "rejected", "equal_ids", "equal_texts")}
 
 
-def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embedder) -> None:
+def _told(note: Mapping[str, Any], store: Store) -> str:
+    if note["documents"] is None:
+        return f"{note['passages']:,} passages are in {store.location}; it is only read, and no corpus file."
+    turned_away = ", ".join(f"{reason} {count:,}" for reason, count in note["rejected"].items()) or "nothing"
+    return f"{note['passages']:,} passages from {note['documents']:,} documents; turned away: {turned_away}."
+
+
+def _embedder(config: dict[str, Any], store: Store, path: Path) -> Embedder:
+    """RETURNS (Embedder): The one of the config; where it names none, a store that brings passages may bring the embedder, too."""
+    if "embedder" not in config and brings_passages(store):
+        own: Embedder = store.own_embedder()  # type: ignore[attr-defined]
+        return own
+    named: Embedder = build(config, "embedder", path=path)
+    return named
+
+
+def _noted(store: Store, content: str) -> bool:
+    """RETURNS (bool): Whether the notes of an index are there and, where it has a name, are about this content."""
+    try:
+        note = read_json(store.notes / NOTE)
+    except InputError:
+        return False
+    return bool(note.get("content", "") == content or not content)
+
+
+def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embedder, *, content: str) -> None:
     """Fill the store, then write the notes: rejected rows first, the counts that vouch for them last."""
     totals: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -75,19 +108,24 @@ def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embe
             reasons[bad.reason] += 1
             file.write(dumps(bad.to_dict()) + "\n")
 
-        stream = read_passages(ctx.task, passages, lang=ctx.settings["lang"], on_bad=turn_away)
-        counts = store.index(_count(stream, totals), embedder, seed=ctx.seed)
+        own = brings_passages(store)
+        with contextlib.nullcontext((embedder, None)) if own else vectors_from(ctx, embedder) as (dressed, on_vector):
+            lang = ctx.settings["lang"]
+            stream = () if own else read_passages(ctx.task, passages, lang=lang, on_bad=turn_away, on_vector=on_vector)
+            counts = store.index(_count(stream, totals), dressed, seed=ctx.seed)
     store.notes.mkdir(exist_ok=True)
     with ctx.folder.file(REJECTED).open("rb") as source, atomic(store.notes / REJECTED, "wb") as target:
         shutil.copyfileobj(source, target)
     note = {
         "passages": counts.passages,
-        "documents": totals["documents"],
-        "words": totals["words"],
+        "documents": None if own else totals["documents"],  # of passages that are not ours nobody has counted them
+        "words": None if own else totals["words"],
         "rejected": dict(sorted(reasons.items())),
         "equal_ids": counts.equal_ids,
         "equal_texts": counts.equal_texts,
         "embedder": describe(store.embedder),
+        "seed": ctx.seed,
+        **({"content": content} if content else {}),
     }
     write_json(store.notes / NOTE, note)
 
@@ -107,8 +145,28 @@ def _count(passages: Iterable[Passage], totals: Counter[str]) -> Iterator[Passag
         yield passage
 
 
+def index_key(ctx: Context) -> str:
+    """RETURNS (str): The key under which a run looks for its index."""
+    config, path = ctx.config("store"), ctx.config_path("store")
+    return section(config, "index", IndexSettings, path=path).name or _key(
+        ctx, section(config, "passages", PassageSettings, path=path), build(config, "embedder", path=path)
+    )
+
+
+def _columns(ctx: Context) -> dict[str, Any]:
+    """RETURNS (dict): What the task says of the corpus but its place.
+
+    RAISES (TaskFileError): When it names none.
+    """
+    return ctx.task.need_corpus().model_dump(mode="json", exclude={"path"})
+
+
+def _key_of_own(ctx: Context, store: Store, embedder: Embedder) -> str:
+    return digest("index", store.location, str(store.count()), embedder.recipe, str(ctx.seed))
+
+
 def _key(ctx: Context, passages: PassageSettings, embedder: Embedder) -> str:
-    columns = ctx.task.corpus.model_dump(mode="json", exclude={"path"})
+    columns = _columns(ctx)
     sha256 = ctx.inputs["files"]["corpus"]["sha256"]
     releases = {name: version for name, version in versions().items() if name in SHAPING}
     shaped_by = [sha256, columns, passages.model_dump(mode="json"), embedder.recipe, ctx.settings["lang"], ctx.seed, releases]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from spacy_synthesizrr.configs import read_config, section
+from spacy_synthesizrr.configs import build, read_config, section
 from spacy_synthesizrr.context import CACHE, KINDS, RUNS, relative
 from spacy_synthesizrr.corpus import check_language
 from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
@@ -89,6 +89,7 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
     if found != old:
         _check_labelled_rows(task)
         _check_settings(wanted)
+        _check_corpus(task, wanted)
     broken = forget_broken(folder) or _forget_lost_index(folder)
     write_json(folder.file("inputs.json"), found)
     _write_receipt(folder, found)
@@ -96,12 +97,15 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
 
 
 def _forget_lost_index(folder: RunFolder) -> bool:
-    """Remove the receipt of `index` when the folder that it indexed into is gone: runs share it, so somebody may have removed it."""
+    """Remove the receipt of `index` when the folder that it indexed into is gone or holds another corpus: runs share it."""
+    from spacy_synthesizrr.stores.opening import holds_the_same
+
     receipt, about = folder.receipt_path("index"), folder.file("index.json")
     if not (receipt.is_file() and about.is_file()):
         return False
-    place = str(read_json(about).get("store", ""))
-    if "://" in place or Path(place).is_dir():
+    noted = read_json(about)
+    place = str(noted.get("store", ""))
+    if holds_the_same(noted) and ("://" in place or ", collection " in place or Path(place).is_dir()):
         return False
     receipt.unlink()
     return True
@@ -117,6 +121,14 @@ def _check_settings(wanted: Choices) -> None:
         from spacy_synthesizrr.students.config import use_gpu
 
         use_gpu(wanted.gpu_id)
+
+
+def _check_corpus(task: TaskSpec, wanted: Choices) -> None:
+    from spacy_synthesizrr.stores.base import brings_passages
+
+    path = Path("configs") / f"store.{wanted.store}.cfg"
+    if task.corpus is None and not brings_passages(build(read_config(path), "store", path=path)):
+        task.need_corpus()
 
 
 def _check_labelled_rows(task: TaskSpec) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["BY_VECTOR", "Condition", "Filter", "IndexCounts", "Mode", "Query", "Search", "Store", "describe"]
+__all__ = ["BY_VECTOR", "Condition", "Filter", "IndexCounts", "Mode", "Query", "Search", "Store", "brings_passages", "describe"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +113,13 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections; the next call opens them again."""
+
+
+def brings_passages(store: Store) -> bool:
+    """RETURNS (bool): Whether a store has passages of its own, so that no corpus is read. One that does has an attribute
+    `brings_passages`, and a method `own_embedder`, which gives the embedder for a config that names none.
+    """
+    return bool(getattr(store, "brings_passages", False))
 
 
 def describe(embedder: Embedder) -> dict[str, Any]:

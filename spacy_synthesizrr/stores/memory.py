@@ -8,7 +8,6 @@ lists rows in `deleted.json`, and the first search by keyword writes `keywords/`
 from __future__ import annotations
 
 import functools
-import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,8 @@ from spacy_synthesizrr.stores.asking import check_k
 from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
 from spacy_synthesizrr.stores.filters import Barred
 from spacy_synthesizrr.stores.keywords import Keywords, ready_keywords
-from spacy_synthesizrr.stores.passages import FILES, PassageFile, PassageWriter, batched, require_rows
+from spacy_synthesizrr.stores.memory_files import DELETED, FORMAT, KEYWORDS, META, NOTES, foreign, read_deleted, write_meta
+from spacy_synthesizrr.stores.passages import PassageFile, PassageWriter, batched, require_rows
 from spacy_synthesizrr.stores.publish import LOCK, locked, publish, settled, workspace
 from spacy_synthesizrr.stores.ranking import Ranking
 from spacy_synthesizrr.stores.searching import Shelf, by_vector, query_vectors
@@ -33,9 +33,6 @@ from spacy_synthesizrr.stores.vectors import EMBEDDER, VECTORS, write_vectors
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-META, NOTES, DELETED, KEYWORDS = "meta.json", "notes", "deleted.json", "keywords"
-OURS = frozenset((META, VECTORS, EMBEDDER, NOTES, DELETED, KEYWORDS, LOCK, *FILES))
-FORMAT = 1
 QUERIES = 256  # embedded and answered at once
 
 
@@ -107,7 +104,7 @@ class MemoryStore:
             written = False
             if not self._holds(key):
                 write_vectors(work, embedder, seed=seed)
-                _write_meta(work, key, writer, embedder)
+                write_meta(work, key, writer, embedder)
                 written = publish(work, self._folder, keep=lambda: self._holds(key))
         self.close()
         (self._folder / DELETED).unlink(missing_ok=True)
@@ -117,10 +114,12 @@ class MemoryStore:
         """Take passages out of search, sample, iterate and count; indexing the corpus again brings them back.
 
         RETURNS (int): How many went; unknown ids are no error.
+        RAISES (StoreError): When the index was built anew since it was opened: its rows are others now.
         """
         rows = {row for row in map(self._passages.row, ids) if row is not None}
-        with locked(self._folder / LOCK):
-            gone = set(_read_deleted(self._folder))
+        with locked(self._folder.parent / LOCK):  # which nobody exchanges the folder without
+            self._refuse_another()
+            gone = set(read_deleted(self._folder))
             write_json(self._folder / DELETED, sorted(gone | rows))
         for name in ("_deleted", "_barred"):
             self.__dict__.pop(name, None)
@@ -229,7 +228,7 @@ class MemoryStore:
 
     @functools.cached_property
     def _deleted(self) -> NDArray[np.int64]:
-        return np.array(_read_deleted(self._folder), dtype=np.int64)
+        return np.array(read_deleted(self._folder), dtype=np.int64)
 
     def _read_meta(self) -> dict[str, Any]:
         meta: dict[str, Any] = read_json(self._folder / META)
@@ -240,9 +239,14 @@ class MemoryStore:
     def _holds(self, key: str) -> bool:
         return self._whole() and self._read_meta()["key"] == key
 
+    def _refuse_another(self) -> None:
+        """RAISES (StoreError): When the folder holds another index than the one that is open."""
+        if not self._holds(self._meta["key"]):
+            raise StoreError(f"The index in {self.location} has been built anew since it was opened. Open it again.")
+
     def _refuse_foreign_folder(self) -> None:
-        if self._folder.exists() and (not self._folder.is_dir() or (foreign := _foreign(self._folder))):
-            what = "is a file" if not self._folder.is_dir() else f"holds '{foreign[0]}', which is no part of an index"
+        if self._folder.exists() and (not self._folder.is_dir() or (names := foreign(self._folder))):
+            what = "is a file" if not self._folder.is_dir() else f"holds '{names[0]}', which is no part of an index"
             raise StoreError(f"{self.location} {what}. Give the index a folder of its own ([store] path).")
 
     @functools.cached_property
@@ -251,6 +255,7 @@ class MemoryStore:
 
     @functools.cached_property
     def _keywords(self) -> Keywords:
+        self._refuse_another()
         return ready_keywords(self._folder / KEYWORDS, self._passages, index=self._meta["key"])
 
     def _query_vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
@@ -259,32 +264,6 @@ class MemoryStore:
     def _hits(self, found: Ranking) -> list[Hit]:
         names = zip(self._passages.ids(found.keys), found.scores.tolist(), strict=True)
         return [Hit(name, score, rank) for rank, (name, score) in enumerate(names, 1)]
-
-
-def _write_meta(work: Path, key: str, writer: PassageWriter, embedder: Embedder) -> None:
-    files = sorted(path for path in work.rglob("*") if path.is_file() and path.name != LOCK)
-    meta = {
-        "v": 1,
-        "format": FORMAT,
-        "key": key,
-        "embedder": describe(embedder),
-        "passages": writer.count,
-        "equal_ids": writer.equal_ids,
-        "equal_texts": writer.equal_texts,
-        "fingerprint": writer.fingerprint,
-        "bytes": {path.relative_to(work).as_posix(): path.stat().st_size for path in files},
-    }
-    write_json(work / META, meta)
-
-
-def _foreign(folder: Path) -> list[str]:
-    """RETURNS (List[str]): What lies in a folder and is no part of an index, nor left behind by a writer that was killed."""
-    return sorted(name for name in set(os.listdir(folder)) - OURS if not name.startswith(f".{KEYWORDS}."))
-
-
-def _read_deleted(folder: Path) -> list[int]:
-    path = folder / DELETED
-    return list(read_json(path)) if path.is_file() else []
 
 
 def make_memory_store(path: str = "index") -> MemoryStore:

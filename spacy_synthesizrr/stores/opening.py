@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from spacy_synthesizrr.configs import build
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
+
+from spacy_synthesizrr.configs import Settings, build
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import InputError, StoreError
 from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.stores.base import Store
 
 INDEX = "index.json"
+NOTE = "corpus.json"  # beside an index: what it was made from
+TAKEN = ("vectors", "weaviate")  # folders that lie among the indexes
+
+
+class IndexSettings(Settings):
+    """The section [index] of a store config.
+
+    name (str): Under which the index keeps its place and is brought up to date when the corpus changes; without one, another
+        corpus has another index.
+    """
+
+    name: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        plain = name.replace("_", "").replace("-", "")
+        if name and not (plain.isascii() and plain.isalnum() and name[0].isalnum() and len(name) <= 64 and name not in TAKEN):
+            raise ValueError(f"must be up to 64 letters, digits, '-' and '_', beginning with one of the first two, and none of {TAKEN}")
+        return name
 
 
 def configured_store(ctx: Context) -> Store:
@@ -17,10 +43,25 @@ def configured_store(ctx: Context) -> Store:
     return store
 
 
+def holds_the_same(about: Mapping[str, Any]) -> bool:
+    """Whether an index that has a name still holds the corpus of a run: another run may have brought it up to date with another.
+
+    about (Mapping): What `index.json` says.
+    RETURNS (bool): True for an index without a name, whose key says what it holds.
+    """
+    if "content" not in about:
+        return True
+    try:
+        return bool(read_json(Path(about["notes"]) / NOTE)["content"] == about["content"])
+    except (InputError, KeyError, TypeError):
+        return False
+
+
 def index_stands(ctx: Context) -> bool:
     """RETURNS (bool): Whether the index that the run's `index.json` names is still there; runs share it, so it may be gone."""
     try:
-        return configured_store(ctx).at(read_json(ctx.folder.file(INDEX))["key"]).complete()
+        about = read_json(ctx.folder.file(INDEX))
+        return holds_the_same(about) and configured_store(ctx).at(about["key"]).complete()
     except (InputError, KeyError, TypeError):
         return False
 
@@ -29,10 +70,17 @@ def open_store(ctx: Context) -> Store:
     """Open the index of a run for reading; `search` embeds texts with the embedder stored in it.
 
     RAISES (InputError): When the step `index` has not been done.
-    RAISES (StoreError): When the index is gone; the step's receipt goes with it, so that the next run builds it again.
+    RAISES (StoreError): When the index is gone or holds another corpus; the step's receipt goes with it, so that the next run
+        builds it again.
     """
     about = read_json(ctx.folder.file(INDEX), cure="Run the step 'index' first.")
     store = configured_store(ctx).at(about["key"])
+    if not holds_the_same(about):
+        ctx.folder.receipt_path("index").unlink(missing_ok=True)
+        raise StoreError(
+            f"The index {store.location} holds another corpus than when this run was indexed: another run with the same [index] name has "
+            "brought it up to date. Run this one again: spacy project run all (or synthesizrr index); or give it another name."
+        )
     if not store.complete():
         ctx.folder.receipt_path("index").unlink(missing_ok=True)
         raise StoreError(f"The index {store.location} is gone or damaged. Run it again: spacy project run all (or synthesizrr index).")

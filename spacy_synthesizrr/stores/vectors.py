@@ -12,6 +12,7 @@ from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.passages import PassageFile, batched
 
 VECTORS, EMBEDDER = "vectors.npy", "embedder"
+AT_ONCE = 256  # passages: enough to have many of like length, few enough that the bar moves while a large model works
 
 
 def write_vectors(work: Path, embedder: Embedder, *, seed: int) -> None:
@@ -25,7 +26,7 @@ def write_vectors(work: Path, embedder: Embedder, *, seed: int) -> None:
             shape = (count, embedder.dimensions)
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
             shown = progress(passages.get(range(count)), "Embedding", total=count, unit="passages")
-            for batch in batched(shown):
+            for batch in batched(shown, AT_ONCE):
                 file.write(unit_rows(embed_passages(embedder, batch)).astype("<f4").data)
             file.flush()
             os.fsync(file.fileno())

@@ -70,6 +70,33 @@ def test_a_vector_does_not_depend_on_the_other_texts(model, batch):
     np.testing.assert_array_equal(together, np.vstack([embedder.embed([text]) for text in many]))
 
 
+def test_a_quantized_model_computes_one_text_at_a_time(tmp_path):
+    folder = write_model(tmp_path / "model", quantized=True, seed=1)
+    together = fitted(folder, batch=32).embed(TEXTS)
+    np.testing.assert_array_equal(together, np.vstack([fitted(folder).embed([text]) for text in TEXTS]))
+    in_company = OnnxModel(folder, pooling="mean", max_tokens=None, threads=1).embed(TEXTS, 32)
+    assert np.abs(unit(in_company) - together).max() > 1e-4  # which is why
+
+
+def test_the_id_is_the_same_where_arithmetic_differs_in_the_last_digits(model, monkeypatch):
+    def ids():
+        here = fitted(model)
+        by_name = make_fast_embedder(model=NAMED)
+        by_name._probe = here._probe
+        return here.id, by_name.id
+
+    before, embed = ids(), OnnxModel.embed
+    monkeypatch.setattr(OnnxModel, "embed", lambda self, texts, batch: embed(self, texts, batch) * np.float32(1 + 1e-6))
+    assert ids() == before
+
+
+def test_texts_are_not_padded_beyond_where_they_are_cut(model, monkeypatch):
+    lengths, run = [], OnnxModel._run
+    monkeypatch.setattr(OnnxModel, "_run", lambda self, encoded, length: lengths.append(length) or run(self, encoded, length))
+    fitted(model, max_tokens=21).embed(["storm " * 30, "storm " * 16])
+    assert max(lengths) == 21  # a model may have no place for more
+
+
 def test_prefixes_stand_before_queries_and_passages(model):
     embedder = fitted(model, query_prefix="query : ", passage_prefix="passage : ")
     np.testing.assert_allclose(embedder.embed(["storm"])[0], unit(states("passage : storm").mean(axis=0)), atol=1e-6)

@@ -42,17 +42,30 @@ def described(name: str, kind: int, axes: list[str]) -> bytes:
 
 def node(kind: str, inputs: list[str], output: str, **numbers: int) -> bytes:
     attributes = b"".join(text(5, text(1, name) + number(3, value) + number(20, 2)) for name, value in numbers.items())
-    return b"".join(text(1, name) for name in inputs) + text(2, output) + text(4, kind) + attributes
+    return b"".join(text(1, name) for name in inputs) + b"".join(text(2, name) for name in output.split()) + text(4, kind) + attributes
 
 
 def table(dimensions: int, *, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(len(WORDS), dimensions)).astype(np.float32)
 
 
-def write_model(folder: Path, *, dimensions: int = 6, seed: int = 0, inputs=("input_ids", "attention_mask"), pooled: bool = False) -> Path:
-    """A model whose output is the table's row of each token; `pooled` gives one vector per text, the row of its first token."""
+def write_model(
+    folder: Path,
+    *,
+    dimensions: int = 6,
+    seed: int = 0,
+    inputs=("input_ids", "attention_mask"),
+    pooled: bool = False,
+    quantized: bool = False,
+) -> Path:
+    """A model whose output is the table's row of each token; `pooled` gives one vector per text, the row of its first token;
+    `quantized` rounds all states of a batch to 256 steps between the smallest and the largest of them."""
     graph = text(1, node("Gather", ["table", "input_ids"], "states", axis=0))
     output, axes = "states", ["batch", "tokens", "dimensions"]
+    if quantized:
+        graph += text(1, node("DynamicQuantizeLinear", ["states"], "steps scale zero"))
+        graph += text(1, node("DequantizeLinear", ["steps", "scale", "zero"], "rounded"))
+        output = "rounded"
     if pooled:
         graph += text(1, node("Gather", ["states", "first"], "pooled", axis=1))
         graph += text(5, number(2, INT64) + text(8, "first") + text(9, struct.pack("<q", 0)))

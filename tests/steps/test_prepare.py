@@ -129,3 +129,13 @@ def test_an_index_that_is_gone_is_made_again(here):
     (here / "runs" / "one" / "index.json").write_text('{"store": "index/gone"}')
     assert run(choices())
     assert not receipt.exists()
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:8080, collection Synthesizrr_abc", "embedded Weaviate, collection Synthesizrr_abc"])
+def test_an_index_on_a_server_is_not_missed_because_there_is_no_such_folder(here, place):
+    run(choices())
+    receipt = here / "runs" / "one" / "receipts" / "index.json"
+    receipt.write_text('{"key": "", "counts": {}, "outputs": {}}')
+    (here / "runs" / "one" / "index.json").write_text(f'{{"store": "{place}"}}')
+    run(choices())
+    assert receipt.exists()

@@ -1,0 +1,16 @@
+"""Models of sentence-transformers with torch, which this environment is kept without: in a child process that has it."""
+
+import subprocess
+import sys
+
+from conftest import ROOT
+
+
+def test_inside(transformers, tmp_path):
+    about = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), "--basetemp", str(tmp_path / "inside")]
+    command = [sys.executable, "-m", "pytest", *about, str(ROOT / "tests" / "embedders" / "with_torch_sentence.py")]
+    # not in the checkout: what lies there would say which entry points it had when it was installed
+    done = subprocess.run(command, cwd=tmp_path, env=transformers, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert " skipped" not in done.stdout
