@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from services.embeddings import Embeddings, running_embeddings
 from services.ollama import Ollama, running_ollama
 from services.processes import ServiceError
 from services.transformers import beside_transformers
@@ -33,6 +34,20 @@ def transformers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.
 def weaviate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
     """A vector database that takes everybody."""
     yield from serve(running_weaviate(tmp_path_factory.mktemp("weaviate")))
+
+
+@pytest.fixture(scope="session")
+def embeddings() -> Iterator[Embeddings]:
+    """A stand-in for services that embed texts."""
+    with running_embeddings() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def weaviate_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weaviate]:
+    """A vector database that takes everybody, with modules that can call that stand-in."""
+    environment = {"ENABLE_MODULES": "text2vec-ollama,text2vec-cohere"}
+    yield from serve(running_weaviate(tmp_path_factory.mktemp("weaviate_modules"), environment=environment))
 
 
 def serve(service: AbstractContextManager[Running]) -> Iterator[Running]:

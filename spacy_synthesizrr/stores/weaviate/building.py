@@ -10,7 +10,10 @@ from spacy_synthesizrr.stores.passages import PassageFile, PassageWriter
 from spacy_synthesizrr.stores.weaviate.home import Home
 from spacy_synthesizrr.stores.weaviate.schema import FORMAT, Kinds, State
 from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.vectorizer import SAME, WeaviateVectorizer, bound, changed_model, module_of
 from spacy_synthesizrr.stores.weaviate.writing import Filling, tail, wait_until_indexed
+
+TRIED = 10  # stored passages that are embedded again, to see whether a model is still the same
 
 
 def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, kinds: Kinds, embedder: Embedder, *, seed: int) -> bool:
@@ -23,10 +26,13 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
     embedder (Embedder): Not fitted.
     RETURNS (bool): Whether anything was sent to the server.
     """
+    embedder = bound(embedder, table.place)
+    table.admit(embedder)
     key, before = digest(str(FORMAT), counted.fingerprint, embedder.recipe, str(seed)), table.state()
     if before is not None and _holds(before, key) and home.about().get("key") == key:
         return False
-    fitted = home.fitted(embedder, file, key, seed=seed)
+    fitted = bound(home.fitted(embedder, file, key, seed=seed), table.place)
+    module = module_of(fitted)
     state = State(
         key,
         describe(fitted),
@@ -34,9 +40,15 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
         counted.fingerprint,
         counted.equal_ids,
         counted.equal_texts,
-        tail=tail(table),
+        tail=tail(table, embedded_there=module is not None),
         kinds=_both(before, kinds),
+        module="" if module is None else module.module,
     )  # fmt: skip
+    if before is not None and before.embedder == state.embedder and isinstance(fitted, WeaviateVectorizer):
+        check_model(table, fitted)
+    if before is not None and before.key != key and getattr(embedder, "brought", False):
+        table.drop()  # a passage that is there may have brought another vector now, and nothing there says so
+        before, state = None, state.but(kinds=kinds)
     if before is not None and before.embedder != state.embedder:
         _refuse_another_fit(table, home, before, state)
         table.drop()
@@ -46,18 +58,30 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
     if before is None or before.key != key:
         home.clear_notes()
     if before is None:
-        table.create(state)
+        table.create(state, fitted)
     else:
-        table.add_kinds(before.kinds, kinds)
+        table.add_kinds(kinds)
         table.write_state(state)
     interrupted = 0 if before is None or before.complete else before.tail
-    written = Filling(table, file, fitted, kinds).fill(interrupted)
+    written = Filling(table, file, fitted if module is None else None, kinds).fill(interrupted)
     wait_until_indexed(table)
     after = table.state()
     if after is None or after.key != key:
         raise StoreError(f"Somebody else changed {table.where} while it was being built. Run the step 'index' again.")
     table.write_state(state.but(complete=True))
     return written > 0
+
+
+def check_model(table: Table, fitted: WeaviateVectorizer) -> None:
+    """Compare what a module gives now with what lies there.
+
+    RAISES (StoreError): When the model behind it has changed: then new passages would not fit to the old ones.
+    """
+    some = [stored for stored in table.by_rows(range(TRIED), with_vectors=True).values() if stored.vector is not None]
+    if some:
+        now = fitted.embed([stored.passage.text for stored in some])
+        if min(float(stored.vector @ row) for stored, row in zip(some, now, strict=True)) < SAME:
+            raise StoreError(changed_model(fitted.module.module, table.where))
 
 
 def _both(before: State | None, kinds: Kinds) -> Kinds:

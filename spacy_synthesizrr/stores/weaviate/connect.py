@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
 OLDEST = (1, 33)  # below it there is no filter that leaves passages out
-SERVING = b"\x08\x01"  # the answer of a healthy gRPC server, as its protocol encodes it
+HEALTH, SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"  # the answer of a healthy gRPC server, as its protocol encodes it
+INSERT_SECONDS = 300.0  # at least, for one batch: a module of the server may have to embed it
 THREE_WAYS = (
     "There are three ways: start a server and set WEAVIATE_URL (and WEAVIATE_GRPC_PORT) to where it listens; "
     "set WEAVIATE_URL and WEAVIATE_API_KEY to those of a cluster in Weaviate Cloud; "
@@ -48,6 +49,10 @@ class Link:
     secrets: tuple[str, ...]
     watch: Watch
     running: Running | None = None
+
+    def serves(self) -> bool:
+        """RETURNS (bool): Whether the server answers on both of its ports."""
+        return self.client.is_ready() and self.watch.serves()
 
     def close(self) -> None:
         """Close the connection, and stop the server when it is ours."""
@@ -138,7 +143,7 @@ def _common(place: Place, *, secrets: bool = True) -> dict[str, Any]:
         "auth_client_secret": Auth.api_key(key) if key else None,
         "additional_headers": (place.headers() or None) if secrets else None,
         "additional_config": AdditionalConfig(
-            timeout=Timeout(init=seconds, query=seconds, insert=seconds), trust_env=place.connection.trust_env
+            timeout=Timeout(init=seconds, query=seconds, insert=max(seconds, INSERT_SECONDS)), trust_env=place.connection.trust_env
         ),
         "skip_init_checks": True,
     }
@@ -214,6 +219,16 @@ class Watch:
         self.breaks += self._ready and not ready
         self._ready = ready
 
+    def serves(self) -> bool:
+        """RETURNS (bool): Whether the gRPC port answers, and says that it serves."""
+        import grpc
+
+        ask = self._channel.unary_unary(HEALTH, request_serializer=bytes, response_deserializer=bytes)
+        try:
+            return bool(ask(b"", timeout=5.0) == SERVING)
+        except grpc.RpcError:
+            return False
+
     def close(self) -> None:
         """Stop watching."""
         self._channel.unsubscribe(self._changed)
@@ -231,7 +246,7 @@ def _check_grpc(at: Address, where: str, place: Place) -> Watch:
     target = at.url.split("://", 1)[1]
     options = [("grpc.client_idle_timeout_ms", (1 << 31) - 1), ("grpc.max_reconnect_backoff_ms", 1000)]
     channel = grpc.secure_channel(target, grpc.ssl_channel_credentials(), options) if at.secure else grpc.insecure_channel(target, options)
-    ask = channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=bytes, response_deserializer=bytes)
+    ask = channel.unary_unary(HEALTH, request_serializer=bytes, response_deserializer=bytes)
     try:
         if ask(b"", timeout=min(place.connection.timeout, 20.0)) == SERVING:
             return Watch(channel)

@@ -12,6 +12,8 @@ HIDDEN = "***"
 LONGEST = 400  # characters of what a server said
 _STATUS = re.compile(r"Unexpected status code: (\d+)")
 _LIMIT = "query maximum results exceeded"
+_LATER = (408, 425, 429)  # it was too slow, or is too busy
+_FINAL = ("INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED")  # of the gRPC port
 
 
 def faults() -> tuple[type[Exception], ...]:
@@ -61,8 +63,26 @@ def status_of(error: Exception) -> int:
     return int(found.group(1)) if found else 0
 
 
+def forbidden(error: Exception) -> bool:
+    """RETURNS (bool): Whether the server says that we have no right to this."""
+    said = str(error).lower()
+    return status_of(error) in (401, 403) or "forbidden" in said or "unauthorized" in said
+
+
+def refused(error: Exception) -> bool:
+    """RETURNS (bool): Whether the server will say the same however often it is asked."""
+    status = status_of(error)
+    return forbidden(error) or (400 <= status < 500 and status not in _LATER) or _code(error) in _FINAL or _LIMIT in str(error)
+
+
+def _code(error: Exception) -> str:
+    """RETURNS (str): What the gRPC port answered, by name; the client tells it only in what its errors come from."""
+    code = getattr(error.__cause__ or error.__context__ or error, "code", None)
+    return str(getattr(code(), "name", "")) if callable(code) else ""
+
+
 def _cure(error: Exception, said: str) -> str:
-    if status_of(error) in (401, 403) or "forbidden" in said.lower() or "unauthorized" in said.lower():
+    if forbidden(error):
         return "Check the key: it may not have the right to do this."
     if _LIMIT in said:
         return "Ask for fewer hits, or raise QUERY_MAXIMUM_RESULTS of the server."

@@ -10,18 +10,22 @@ import numpy as np
 
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import FIELDS, Condition, Filter, Search, kind_of
+from spacy_synthesizrr.stores.base import Query
 from spacy_synthesizrr.stores.exact import DECIMALS
 from spacy_synthesizrr.stores.fusion import fuse
 from spacy_synthesizrr.stores.ranking import Ranking, find
-from spacy_synthesizrr.stores.searching import by_keyword
+from spacy_synthesizrr.stores.searching import by_keyword, query_vectors
+from spacy_synthesizrr.stores.weaviate.objects import Objects
 from spacy_synthesizrr.stores.weaviate.schema import DELETED, ID, KINDS, ROW, Kinds, State, filterable, meta_property, object_id
 from spacy_synthesizrr.stores.weaviate.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Near = NDArray[np.float32] | str  # a unit vector, or a text that the server embeds
+
 MOST_FILTERED = 300  # ids that the server leaves out; when there are more, we fetch more and leave them out ourselves
-SPARE = 8  # hits beyond those asked for, because equal ones come in no order
+SPARE = 8  # hits beyond those asked for, because equal ones come in no order; where more are equal, we ask again
 MORE_WORDS = 100  # hits beyond those asked for in keyword search, which cuts corners with the last of them
 MMR = (1, 37)  # the first version that chooses by diversity
 LIMIT = 10_000  # hits that a server gives at most, if it is not told otherwise
@@ -42,10 +46,10 @@ class Finder:
         self.names: dict[int, tuple[str, Hashable]] = {}  # id of every row that was found, and its document where that counts
         self._asked = HIT
 
-    def find(self, texts: Sequence[str], vectors: NDArray[np.float32] | None, k: int, how: Search) -> list[Ranking]:
+    def find(self, texts: Sequence[str], vectors: Sequence[Near] | None, k: int, how: Search) -> list[Ranking]:
         """Find the k best passages of each query.
 
-        texts (Sequence[str]): The queries. vectors (ndarray): Their vectors, unit rows; None in keyword search.
+        texts (Sequence[str]): The queries. vectors (Sequence[Near]): Their vectors; None in keyword search.
         RETURNS (List[Ranking]): Keys are rows; `names` knows their ids.
         """
         if self.empty:
@@ -83,19 +87,14 @@ class Finder:
             and self.table.link.version >= MMR
         )
 
-    def _by_vector(self, vector: NDArray[np.float32], depth: int) -> Ranking:
-        if not vector.any():
+    def _by_vector(self, near: Near, depth: int) -> Ranking:
+        if is_nowhere(near):
             return self._in_order(depth)  # every cosine is 0
         from weaviate.classes.query import MetadataQuery
 
         asked = MetadataQuery(distance=True)
-
-        def near(limit: int) -> Any:
-            return self.table.collection.query.near_vector(
-                vector.tolist(), limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked
-            )
-
-        return self._ranked(near, depth, _cosine)
+        ask = functools.partial(nearest(self.table, near), filters=self.where, return_metadata=asked, return_properties=self._asked)
+        return self._ranked(lambda limit: ask(limit=limit), depth, cosine)
 
     def _by_words(self, text: str, depth: int) -> Ranking:
         if not text.strip():
@@ -109,18 +108,19 @@ class Finder:
                 text, query_properties=["text"], limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked
             )
 
-        return self._ranked(worded, depth + MORE_WORDS, lambda found: found.metadata.score).take(slice(depth))
+        return self._ranked(worded, depth, lambda found: float(found.metadata.score), MORE_WORDS)
 
-    def _ranked(self, ask: Callable[[int], Any], depth: int, score: Callable[[Any], float]) -> Ranking:
-        """Ask for more until enough are left of those that may be found."""
+    def _ranked(self, ask: Callable[[int], Any], depth: int, score: Callable[[Any], float], spare: int = SPARE) -> Ranking:
+        """Ask for more until enough are left of those that may be found, and all that equal the last of them are there."""
         most = max(1, self.state.passages)
-        limit = min(depth + SPARE, most)
+        limit = min(depth + spare, most)
         while True:
             asked = min(limit, max(depth, LIMIT))
             with self.table.speaking("searching"):
                 found = ask(asked).objects
             kept = [each for each in found if str(each.uuid) not in self.banned]
-            if len(kept) >= min(depth, most) or len(found) < asked or asked >= most:
+            enough = len(kept) >= min(depth, most)
+            if (enough and not (tied(kept, found, depth, score) and asked < LIMIT)) or len(found) < asked or asked >= most:
                 return self._ranking(kept, score).take(slice(depth))
             if asked >= LIMIT:
                 raise StoreError(
@@ -150,32 +150,65 @@ class Finder:
         keys = np.array(sorted(rows)[:depth], dtype=np.int64)
         return Ranking(keys, np.zeros(len(keys)))
 
-    def _diverse(self, vector: NDArray[np.float32], k: int, depth: int, how: Search) -> Ranking:
+    def _diverse(self, near: Near, k: int, depth: int, how: Search) -> Ranking:
         """Let the server choose k of the closest passages."""
         from weaviate.classes.query import Diversity, MetadataQuery
 
-        if not vector.any():
+        if is_nowhere(near):
             return self._in_order(k)
         most = max(1, self.state.passages)
         limit, closest = min(depth, most), how.min_similarity
         asked = MetadataQuery(distance=True)
         with self.table.speaking("searching"):
-            found = self.table.collection.query.near_vector(
-                vector.tolist(), limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked,
+            found = nearest(self.table, near)(
+                limit=limit, filters=self.where, return_metadata=asked, return_properties=self._asked,
                 distance=None if closest is None else 1.0 - closest,
                 diversity_selection=Diversity.mmr(limit=min(k, limit), balance=how.diversity),
             ).objects  # fmt: skip
-        return _scored([self._note(each) for each in found], [_cosine(each) for each in found])
+        return _scored([self._note(each) for each in found], [cosine(each) for each in found])
 
     def _documents(self, rankings: Sequence[Ranking]) -> list[list[Hashable]]:
         return [[self.names[row][1] for row in ranking.keys.tolist()] for ranking in rankings]
 
     def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         found = self.table.by_rows(rows.tolist(), with_vectors=True)
-        return np.array([found[row].vector for row in rows.tolist()], dtype=np.float32)
+        some = [found[row].vector for row in rows.tolist()]
+        nothing = np.zeros(int(self.state.embedder["dimensions"]), dtype=np.float32)
+        return np.array([nothing if vector is None else vector for vector in some], dtype=np.float32)
 
 
-def _cosine(found: Any) -> float:
+def as_asked(queries: Sequence[Query], dimensions: int, *, where: str) -> list[Near]:
+    """RETURNS (List[Near]): The vectors of queries that have one, the texts of the others: the server embeds them.
+
+    RAISES (StoreError): For a vector of another length.
+    """
+    vectors = query_vectors([query for query in queries if query.vector is not None], _none, dimensions=dimensions, where=where)
+    given = iter(vectors)
+    return [query.text if query.vector is None else next(given) for query in queries]
+
+
+def _none() -> Any:
+    raise AssertionError("every query has a vector")
+
+
+def is_nowhere(near: Near) -> bool:
+    """RETURNS (bool): Whether nothing is closer to it than anything else."""
+    return not near.strip() if isinstance(near, str) else not near.any()
+
+
+def nearest(objects: Objects, near: Near) -> Callable[..., Any]:
+    """RETURNS (Callable): The client's search by a vector, or by a text that the server embeds."""
+    query = objects.collection.query
+    return functools.partial(query.near_text, near) if isinstance(near, str) else functools.partial(query.near_vector, near.tolist())
+
+
+def tied(kept: Sequence[Any], found: Sequence[Any], depth: int, score: Callable[[Any], float]) -> bool:
+    """RETURNS (bool): Whether the last hit of a depth equals the last that came, so that others that equal it may not have come."""
+    return depth <= len(kept) and round(score(kept[depth - 1]), DECIMALS) == round(score(found[-1]), DECIMALS)
+
+
+def cosine(found: Any) -> float:
+    """RETURNS (float): Of an object to what was searched for."""
     return 1.0 - float(found.metadata.distance)
 
 

@@ -84,7 +84,7 @@ class Home:
         key (str): Of the index.
         RETURNS (Embedder): Fitted.
         """
-        if self.about().get("key") == key:
+        if self.about().get("key") == key and not hasattr(embedder, "embed_passages"):  # which no stored one can stand in for
             return self.embedder()
         (self.folder / ABOUT).unlink(missing_ok=True)
         embedder.fit((passage.text for passage in file.get(range(len(file)))), seed=seed)
@@ -94,6 +94,14 @@ class Home:
         replace_folder(part, self.folder / EMBEDDER)
         write_json(self.folder / ABOUT, {"v": 1, "key": key, "embedder": describe(embedder)})
         return embedder
+
+    def clear(self) -> None:
+        """Delete all but the lock, which others may be waiting for."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
 
     def clear_notes(self) -> None:
         """Delete the notes: they are about an index that is no more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def make_weaviate_store(
     vectors: dict[str, Any] | None = None,
     words: dict[str, Any] | None = None,
     pace: dict[str, Any] | None = None,
+    tenants: str = "",
 ) -> WeaviateStore:
     """Make a store in Weaviate. Every section may be left out.
 
@@ -34,10 +36,12 @@ def make_weaviate_store(
         ("none", "rq", "sq", "bq" or "pq").
     words (dict): tokenization, stopwords ("none" or "en"), k1 and b of keyword search.
     pace (dict): batch (passages), uploads, queries (at a time), patience (seconds that a lost server is waited for).
+    tenants (str): A name: every index is a tenant of one collection that is called after it. By default each has a collection.
     RETURNS (WeaviateStore): Not connected yet.
     RAISES (ConfigError): For an unknown key or a value that cannot be.
     """
-    return WeaviateStore(_place(path, connection, embedded, vectors, words, pace), Path(path), key)
+    place = replace(_place(path, connection, embedded, vectors, words, pace), tenants=tenants)
+    return WeaviateStore(place, Path(path), key)
 
 
 def make_weaviate_collection(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.embedders.base import unit_rows
 from spacy_synthesizrr.errors import ConfigError, StoreError, choices
-from spacy_synthesizrr.stores.asking import FIELDS, Condition
+from spacy_synthesizrr.stores.asking import FIELDS, Condition, Filter
+from spacy_synthesizrr.stores.weaviate.settings import Module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NUMBERS, TEXTS, BOOLS = ("int", "number", "int[]", "number[]"), ("text", "text[]"), ("boolean", "boolean[]")
 DATES = ("date", "date[]")
+OF_PROPERTIES = ("properties", "vectorizeClassName")  # settings of a module that say what of an object is embedded
 
 
 class Mapped(Settings):
@@ -73,7 +75,7 @@ class Mapped(Settings):
 def plain(value: Any) -> Any:
     """RETURNS (Any): A value as JSON knows it: dates and ids as text."""
     if isinstance(value, datetime.datetime):
-        return value.isoformat()
+        return value.astimezone(datetime.timezone.utc).isoformat()  # so that text compares as times do
     if isinstance(value, uuid.UUID):
         return str(value)
     return [plain(item) for item in value] if isinstance(value, list) else value
@@ -86,12 +88,15 @@ class Layout:
     mapped (Mapped): What the config says. properties (Mapping[str, PropertyConfig]): Of the collection, by name.
     vector (Optional[str]): Name of the vector that is searched; None for one without a name.
     distance (str): How vectors are compared; empty when there is no vector.
+    module (Optional[Module]): Of the server that makes the vectors; None where they were brought, or by a module that embeds more
+        than texts.
     """
 
     mapped: Mapped
     properties: Mapping[str, PropertyConfig]
     vector: str | None
     distance: str
+    module: Module | None
 
     @classmethod
     def read(cls, mapped: Mapped, config: CollectionConfig) -> Layout:
@@ -127,6 +132,18 @@ class Layout:
         vector = (found.vector or {}).get(self.vector or "default")
         return unit_rows(np.array([vector], dtype=np.float32))[0] if vector else None
 
+    def as_read(self, filter: Filter) -> Filter:
+        """RETURNS (Filter): The same, with dates as passages of this collection hold them."""
+
+        def read(condition: Condition) -> Condition:
+            name = self.mapped.property_of(condition.field)
+            if name is None or self.properties[name].data_type.value not in DATES:
+                return condition
+            values = tuple(plain(to_date(str(value))) if _is_date(value) else value for value in condition.values)
+            return replace(condition, value=values if isinstance(condition.value, tuple) else values[0])
+
+        return Filter(filter.exclude, tuple(map(read, filter.where)))
+
     def check(self, condition: Condition) -> str | None:
         """The property behind a condition.
 
@@ -144,20 +161,26 @@ class Layout:
         kind = self.properties[name].data_type.value
         wanted = {bool: BOOLS, str: (*TEXTS, *DATES), int: NUMBERS, float: ("number", "number[]")}
         for value in condition.values:
-            if kind not in wanted[type(value)] or (kind in DATES and not _is_date(str(value))):
+            if kind not in wanted[type(value)] or (kind in DATES and not _is_date(value)):
                 raise StoreError(f"The filter {condition} compares with {value!r}, but the property '{name}' holds values of type {kind}.")
         return name
 
 
-def _is_date(text: str) -> bool:
+def to_date(text: str) -> datetime.datetime:
+    """RETURNS (datetime): A time; without a zone it is one of UTC."""
+    found = datetime.datetime.fromisoformat(f"{text[:-1]}+00:00" if text[-1:] in "Zz" else text)  # Python 3.10 knows no Z
+    return found if found.tzinfo is not None else found.replace(tzinfo=datetime.timezone.utc)
+
+
+def _is_date(value: Any) -> bool:
     try:
-        datetime.datetime.fromisoformat(text)
-    except ValueError:
+        to_date(value)
+    except (ValueError, TypeError):
         return False
     return True
 
 
-def _vector(mapped: Mapped, config: CollectionConfig) -> tuple[str | None, str]:
+def _vector(mapped: Mapped, config: CollectionConfig) -> tuple[str | None, str, Module | None]:
     named = config.vector_config or {}
     if mapped.vector_name is not None and mapped.vector_name not in named:
         raise ConfigError(f"[store.collection] {mapped.name} has no vector '{mapped.vector_name}'. {choices(mapped.vector_name, named)}")
@@ -166,4 +189,14 @@ def _vector(mapped: Mapped, config: CollectionConfig) -> tuple[str | None, str]:
     name = mapped.vector_name or next(iter(named), None)
     index: Any = named[name].vector_index_config if name is not None else config.vector_index_config
     distance = getattr(index, "distance_metric", None)
-    return name, "" if distance is None else str(getattr(distance, "value", distance))
+    made: Any = named[name].vectorizer if name is not None else config.vectorizer_config
+    return name, "" if distance is None else str(getattr(distance, "value", distance)), _module(made)
+
+
+def _module(made: Any) -> Module | None:
+    """RETURNS (Optional[Module]): Which module embeds texts for a collection, as the collection says."""
+    name = str(getattr(made.vectorizer, "value", made.vectorizer)) if made is not None else "none"
+    if not name.startswith("text2vec-"):
+        return None
+    settings = {key: value for key, value in made.model.items() if key not in OF_PROPERTIES}
+    return Module.model_construct(module=name, settings=settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,14 @@ from spacy_synthesizrr.stores.exact import DECIMALS
 from spacy_synthesizrr.stores.fusion import fuse
 from spacy_synthesizrr.stores.ranking import Ranking, find
 from spacy_synthesizrr.stores.searching import by_keyword
-from spacy_synthesizrr.stores.weaviate.finding import LIMIT, SPARE, compare
-from spacy_synthesizrr.stores.weaviate.mapping import Layout
-from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.finding import LIMIT, MORE_WORDS, SPARE, compare, cosine, is_nowhere, nearest, tied
+from spacy_synthesizrr.stores.weaviate.mapping import Layout, to_date
+from spacy_synthesizrr.stores.weaviate.objects import Objects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from spacy_synthesizrr.stores.weaviate.finding import Near
 
 NOTHING = Ranking(np.zeros(0, dtype="U36"), np.zeros(0))
 
@@ -29,17 +30,17 @@ NOTHING = Ranking(np.zeros(0, dtype="U36"), np.zeros(0))
 class CollectionFinder:
     """Answers one call of `search`.
 
-    table (Table): The collection, or one tenant of it. layout (Layout): Of its properties.
+    objects (Objects): Of the collection, or of one tenant. layout (Layout): What their properties mean.
     where (Any): A filter in the server's words, or None. exclude (FrozenSet[str]): Ids of passages that may not be found.
     most (int): Passages there are.
     """
 
-    def __init__(self, table: Table, layout: Layout, where: Any, exclude: frozenset[str], most: int) -> None:
-        self.table, self.layout, self.where, self.exclude, self.most = table, layout, where, exclude, most
+    def __init__(self, objects: Objects, layout: Layout, where: Any, exclude: frozenset[str], most: int) -> None:
+        self.objects, self.layout, self.where, self.exclude, self.most = objects, layout, where, exclude, most
         self.seen: dict[str, Passage] = {}  # by the id of the object
         self._vectors: dict[str, Any] = {}
 
-    def find(self, texts: Sequence[str], vectors: NDArray[np.float32] | None, k: int, how: Search) -> list[Ranking]:
+    def find(self, texts: Sequence[str], vectors: Sequence[Near] | None, k: int, how: Search) -> list[Ranking]:
         """RETURNS (List[Ranking]): The k best passages of each query; keys are ids of objects, which `seen` knows."""
         diverse = how.diversity is not None
 
@@ -49,7 +50,7 @@ class CollectionFinder:
                 asks += [functools.partial(self._by_vector, vectors[index], depth, diverse) for index in which]
             if by_keyword(how):
                 asks += [functools.partial(self._by_words, texts[index], depth, diverse) for index in which]
-            found = self.table.together(lambda ask: ask(), asks)
+            found = self.objects.together(lambda ask: ask(), asks)
             if how.mode != "hybrid":
                 return found
             nothing = [NOTHING] * len(which)
@@ -59,32 +60,35 @@ class CollectionFinder:
 
         return find(len(texts), k, how, most=self.most, rank=rank, documents=self._documents, vectors=self._vectors_of)
 
-    def _by_vector(self, vector: NDArray[np.float32], depth: int, bring: bool) -> Ranking:
+    def _by_vector(self, near: Near, depth: int, bring: bool) -> Ranking:
+        if is_nowhere(near):
+            return NOTHING
         from weaviate.classes.query import MetadataQuery
 
-        asked, query = MetadataQuery(distance=True), self.table.collection.query
-        near = functools.partial(query.near_vector, vector.tolist(), target_vector=self.layout.vector, return_metadata=asked)
-        return self._ranked(near, depth, bring, lambda found: 1.0 - float(found.metadata.distance))
+        asked = MetadataQuery(distance=True)
+        ask = functools.partial(nearest(self.objects, near), target_vector=self.layout.vector, return_metadata=asked)
+        return self._ranked(ask, depth, bring, cosine)
 
     def _by_words(self, text: str, depth: int, bring: bool) -> Ranking:
         if not text.strip():
             return NOTHING
         from weaviate.classes.query import MetadataQuery
 
-        asked, query = MetadataQuery(score=True), self.table.collection.query
+        asked, query = MetadataQuery(score=True), self.objects.collection.query
         worded = functools.partial(query.bm25, text, query_properties=[self.layout.mapped.text_property], return_metadata=asked)
-        return self._ranked(worded, depth + 100, bring, lambda found: float(found.metadata.score)).take(slice(depth))
+        return self._ranked(worded, depth, bring, lambda found: float(found.metadata.score), MORE_WORDS)
 
-    def _ranked(self, ask: Callable[..., Any], depth: int, bring: bool, score: Callable[[Any], float]) -> Ranking:
-        """Ask for more until enough are left of those that may be found."""
-        limit, names = min(depth + SPARE, max(1, self.most)), self.layout.mapped.properties()
+    def _ranked(self, ask: Callable[..., Any], depth: int, bring: bool, score: Callable[[Any], float], spare: int = SPARE) -> Ranking:
+        """Ask for more until enough are left of those that may be found, and all that equal the last of them are there."""
+        limit, names = min(depth + spare, max(1, self.most)), self.layout.mapped.properties()
         while True:
             asked = min(limit, max(depth, LIMIT))
-            with self.table.speaking("searching"):
+            with self.objects.speaking("searching"):
                 found = ask(limit=asked, filters=self.where, include_vector=self.layout.asked(bring), return_properties=names).objects
             pairs = [(self._note(each), score(each)) for each in found]
-            kept = [(name, value) for name, value in pairs if self.seen[name].id not in self.exclude]
-            if len(kept) >= min(depth, self.most) or len(found) < asked or asked >= self.most:
+            kept = self._once([(name, value) for name, value in pairs if self.seen[name].id not in self.exclude])
+            enough = len(kept) >= min(depth, self.most)
+            if (enough and not (tied(kept, pairs, depth, _value) and asked < LIMIT)) or len(found) < asked or asked >= self.most:
                 break
             if asked >= LIMIT:
                 raise StoreError(f"{len(self.exclude):,} passages may not be found, and the server gives {LIMIT:,} hits at most.")
@@ -93,6 +97,13 @@ class CollectionFinder:
         scores = np.array([round(value, DECIMALS) + 0.0 for _, value in kept], dtype=np.float64)
         order = np.lexsort((keys, -scores))
         return Ranking(keys[order], scores[order]).take(slice(depth))
+
+    def _once(self, pairs: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        """RETURNS (List[Tuple[str, float]]): Of several objects with the same id the best alone: a passage is a hit once."""
+        best: dict[str, tuple[str, float]] = {}
+        for name, value in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
+            best.setdefault(self.seen[name].id, (name, value))
+        return list(best.values())
 
     def _note(self, found: Any) -> str:
         name = str(found.uuid)
@@ -107,6 +118,10 @@ class CollectionFinder:
 
     def _vectors_of(self, names: NDArray[Any]) -> NDArray[np.float32]:
         return np.array([self._vectors[name] for name in names.tolist()], dtype=np.float32)
+
+
+def _value(pair: tuple[str, float]) -> float:
+    return pair[1]
 
 
 def in_its_words(layout: Layout, conditions: Sequence[Condition]) -> tuple[Any, bool]:
@@ -124,16 +139,15 @@ def in_its_words(layout: Layout, conditions: Sequence[Condition]) -> tuple[Any, 
             if condition.op != "!=":
                 return None, True
             continue
-        found = [compare(By.by_property(name), condition.op, _value(layout, name, value)) for value in condition.values]
+        found = [compare(By.by_property(name), condition.op, _comparable(layout, name, value)) for value in condition.values]
         parts.append(By.not_(By.any_of(found)) if condition.op == "!=" else By.any_of(found))
     return (By.all_of(parts) if parts else None), False
 
 
-def _value(layout: Layout, name: str, value: Any) -> Any:
+def _comparable(layout: Layout, name: str, value: Any) -> Any:
     kind = layout.properties[name].data_type.value
     if kind.startswith("date"):
-        found = datetime.datetime.fromisoformat(value)
-        return found if found.tzinfo is not None else found.replace(tzinfo=datetime.timezone.utc)
+        return to_date(value)
     if kind.startswith("number"):
         return float(value)
     return value

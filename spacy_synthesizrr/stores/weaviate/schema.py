@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 from spacy_synthesizrr.candidates import NAMESPACE, Passage, digest
 from spacy_synthesizrr.jsonl import dumps
 from spacy_synthesizrr.stores.asking import kind_of
-from spacy_synthesizrr.stores.weaviate.settings import Place
+from spacy_synthesizrr.stores.weaviate.settings import Module, Place
 
 if TYPE_CHECKING:
     from weaviate.collections.classes.config import Property, _VectorConfigCreate
+    from weaviate.collections.classes.config_vector_index import VectorIndexConfigCreate
 
 FORMAT = 1
 PREFIX = "Synthesizrr"
@@ -60,6 +61,7 @@ class State:
     passages, equal_ids, equal_texts (int): Counts. fingerprint (str): Of the passages.
     deleted (int): Passages that were deleted since.
     tail (int): Passages written last that a server may lose when it is killed while we write.
+    module (str): Of the server that makes the vectors; empty where we bring them.
     kinds (Mapping[str, Tuple[str]]): Keys of the metadata with the kinds of their values.
     """
 
@@ -73,6 +75,7 @@ class State:
     tail: int = 0
     complete: bool = False
     kinds: Kinds = field(default_factory=dict)
+    module: str = ""
 
     def to_text(self) -> str:
         """RETURNS (str): The description."""
@@ -181,13 +184,20 @@ def all_properties(place: Place, kinds: Kinds) -> Iterator[Property]:
     from weaviate.classes.config import DataType, Property, Tokenization
 
     words = Tokenization(place.words.tokenization)
-    yield Property(name="text", data_type=DataType.TEXT, tokenization=words, index_filterable=False, index_searchable=True)
+    yield Property(
+        name="text",
+        data_type=DataType.TEXT,
+        tokenization=words,
+        index_filterable=False,
+        index_searchable=True,
+        vectorize_property_name=False,
+    )
     for name in (ID, "source", "document"):
         yield column(name, "text")
     yield column("number", "number")
     yield Property(name=ROW, data_type=DataType.INT, index_filterable=True, index_range_filters=True)
     for name in (STORED, CONTENT):
-        yield Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
+        yield Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False, skip_vectorization=True)
     yield column(DELETED, "bool")
     for key, found in kinds.items():
         for kind in found:
@@ -215,11 +225,14 @@ def column(name: str, kind: str, *, about: str | None = None) -> Property:
         index_searchable=False if is_text else None,
         tokenization=Tokenization.FIELD if is_text else None,
         index_range_filters=True if kind == "number" else None,
+        skip_vectorization=True,
     )
 
 
-def vector_config(place: Place) -> _VectorConfigCreate:
-    """RETURNS (_VectorConfigCreate): Vectors that we bring, HNSW by cosine; no quantization but the one asked for."""
+def vector_config(place: Place, module: Module | None) -> _VectorConfigCreate:
+    """RETURNS (_VectorConfigCreate): Vectors that we bring, or that a module makes of the text; HNSW by cosine; no quantization
+    but the one asked for.
+    """
     from weaviate.classes.config import Configure, VectorDistances
 
     settings, quantizers = place.vectors, Configure.VectorIndex.Quantizer
@@ -233,4 +246,12 @@ def vector_config(place: Place) -> _VectorConfigCreate:
         dynamic_ef_factor=settings.dynamic_ef_factor,
         quantizer=getattr(quantizers, settings.quantizer)(),
     )
-    return Configure.Vectors.self_provided(vector_index_config=index)
+    return Configure.Vectors.self_provided(vector_index_config=index) if module is None else made_by(module, index)
+
+
+def made_by(module: Module, index: VectorIndexConfigCreate) -> _VectorConfigCreate:
+    """RETURNS (_VectorConfigCreate): Vectors that any module of the server makes of the property "text", and of nothing else."""
+    from weaviate.classes.config import Configure
+
+    given = {**module.settings, "vectorizeClassName": False}
+    return Configure.Vectors.custom(module_name=module.module, module_config=given, source_properties=["text"], vector_index_config=index)

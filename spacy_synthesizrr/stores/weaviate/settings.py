@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.errors import ConfigError
@@ -19,6 +19,7 @@ CLOUD = (".weaviate.cloud", ".weaviate.network", ".weaviate.io", ".semi.technolo
 GRPC_PORT, GRPC_PORT_ENV = 50051, "WEAVIATE_GRPC_PORT"
 EXAMPLE = "Example: WEAVIATE_URL=http://127.0.0.1:8080"
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SECRET_NAME = re.compile(r"api_?key|secret|password|authorization|access_?token", re.IGNORECASE)
 
 
 class Connection(Settings):
@@ -76,15 +77,41 @@ class Pace(Settings):
     patience: float = Field(120.0, ge=0)
 
 
+class Module(Settings):
+    """A module of the server that turns texts into vectors.
+
+    module (str): Its name, such as "text2vec-ollama".
+    settings (dict): As the module calls them; whatever it knows.
+    """
+
+    module: str = Field(pattern=r"^text2vec-[a-z0-9-]+$")
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _no_secret_and_nothing_of_ours(self) -> Module:
+        for name, value in self.settings.items():
+            if name in ("properties", "vectorizeClassName"):
+                raise ValueError(f"'{name}' cannot be set: the text of a passage is embedded and nothing else")
+            if _SECRET_NAME.search(name):
+                raise ValueError(f"'{name}' looks like a secret; name the variable that holds it in [store.connection] headers_env instead")
+            if isinstance(value, str) and re.search(r"://[^/]*@", value):
+                raise ValueError(f"the address in '{name}' holds a user name or a password; take it out")
+        return self
+
+
 @dataclass(frozen=True)
 class Place:
-    """Everything that a config says of a Weaviate."""
+    """Everything that a config says of a Weaviate.
+
+    tenants (str): Where corpora are tenants of one collection: what names it; empty where each has a collection of its own.
+    """
 
     connection: Connection = Connection()
     embedded: Embedded = Embedded()
     vectors: Vectors = Vectors()
     words: Words = Words()
     pace: Pace = Pace()
+    tenants: str = ""
 
     @property
     def url(self) -> str | None:

@@ -11,8 +11,9 @@ import random
 import time
 
 from spacy_synthesizrr.progress import say
+from spacy_synthesizrr.stores.weaviate.objects import Stored
 from spacy_synthesizrr.stores.weaviate.schema import ROW
-from spacy_synthesizrr.stores.weaviate.table import Stored, Table
+from spacy_synthesizrr.stores.weaviate.table import Table
 
 PROBES, AMONG = 6, 2000  # passages that are tried, among those written last
 NEAR = 10  # ranks at which a passage is found by its own words
@@ -40,6 +41,7 @@ def wait_for_words(table: Table, rows: int) -> bool:
 
 def _found(table: Table, stored: Stored) -> bool:
     with table.speaking("searching by words"):
-        found = table.collection.query.bm25(stored.passage.text, query_properties=["text"], limit=NEAR, return_properties=[ROW])
-    rows = [int(each.properties[ROW]) for each in found.objects]
-    return stored.row in rows or not rows  # nothing at all: there is no word in it
+        found = table.collection.query.bm25(stored.passage.text, query_properties=["text"], limit=NEAR, return_properties=[ROW, "text"])
+    if any(each.properties["text"] == stored.passage.text for each in found.objects):
+        return True  # it, or one that says the same: of many of those it need not be among the first
+    return not found.objects  # nothing at all: there is no word in it

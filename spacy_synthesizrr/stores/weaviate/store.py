@@ -1,7 +1,8 @@
 """The store in Weaviate: `synthesizrr.WeaviateStore.v1`.
 
-One index is one collection (see `schema`), and a folder on this machine with the fitted embedder and notes (see `home`).
-A collection says itself whether it is whole: what was interrupted is known as such and goes on where it stopped.
+One index is one collection (see `schema`), or one tenant of a collection that several share (see `tenants`), and a folder on
+this machine with the fitted embedder and notes (see `home`). A collection says itself whether it is whole: what was interrupted
+is known as such and goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -23,15 +24,19 @@ from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query,
 from spacy_synthesizrr.stores.searching import by_keyword, by_vector, query_vectors
 from spacy_synthesizrr.stores.weaviate.building import build
 from spacy_synthesizrr.stores.weaviate.connect import Link, connect
-from spacy_synthesizrr.stores.weaviate.finding import Finder, server_filter
+from spacy_synthesizrr.stores.weaviate.finding import Finder, as_asked, server_filter
 from spacy_synthesizrr.stores.weaviate.home import Home
-from spacy_synthesizrr.stores.weaviate.schema import DELETED, PREFIX, State, collection_name, object_id
+from spacy_synthesizrr.stores.weaviate.schema import DELETED, State, collection_name, object_id
 from spacy_synthesizrr.stores.weaviate.settings import Place
 from spacy_synthesizrr.stores.weaviate.settling import wait_for_words
 from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.tenants import Tenant, all_states, tenant_name
+from spacy_synthesizrr.stores.weaviate.vectorizer import bound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from spacy_synthesizrr.stores.weaviate.finding import Near
 
 HOME = "weaviate"  # the folder of this store beside those of others
 QUERIES = 256  # embedded and answered at once
@@ -49,16 +54,24 @@ class WeaviateStore:
 
     def __init__(self, place: Place, folder: Path, key: str = "", embedder: Embedder | None = None) -> None:
         self._place, self._folder, self._key, self._given = place, folder, key, embedder
-        self._name = collection_name(key)
-        self._home = Home(folder / HOME / self._name)
+        shared = place.tenants
+        self._name = tenant_name(key) if shared else collection_name(key)
+        self._home = Home(folder / HOME / (f"{collection_name(shared)}.{self._name}" if shared else self._name))
 
     def __reduce__(self) -> tuple[type[WeaviateStore], tuple[Any, ...]]:
         return WeaviateStore, (self._place, self._folder, self._key, self._given)  # other processes connect themselves
 
     @property
+    def place(self) -> Place:
+        """RETURNS (Place): What the config says of the server."""
+        return self._place
+
+    @property
     def location(self) -> str:
-        """RETURNS (str): Server and collection."""
-        return f"{self._place.url or 'embedded Weaviate'}, collection {self._name}"
+        """RETURNS (str): Server and collection, and the tenant where it is one."""
+        shared = self._place.tenants
+        lies = f"collection {collection_name(shared)}, tenant {self._name}" if shared else f"collection {self._name}"
+        return f"{self._place.url or 'embedded Weaviate'}, {lies}"
 
     @property
     def notes(self) -> Path:
@@ -71,11 +84,21 @@ class WeaviateStore:
 
     def keys(self) -> list[str]:
         """RETURNS (List[str]): Keys of the whole indexes on the server that `at` can open, sorted."""
-        listed = self._table.patiently("listing collections", self._link.client.collections.list_all)
-        start = f"{PREFIX}_{self._key}_" if self._key else f"{PREFIX}_"
-        names = sorted(name for name in listed if name.startswith(start))
-        tables = ((name, Table(self._link, name, self._place)) for name in names)
-        return [name.removeprefix(start) for name, table in tables if table.whole()]
+        return [key for key, state in self.states().items() if state is not None and state.complete]
+
+    def states(self) -> dict[str, State | None]:
+        """RETURNS (dict): What the collections (or tenants) on the server that `at` can open say of themselves, whole or not, by key in
+        rising order; None for those of another release.
+        """
+        start, found = f"{self._key}_" if self._key else "", all_states(self._table)
+        return {name.removeprefix(start): found[name] for name in sorted(found) if name.startswith(start)}
+
+    def drop(self) -> None:
+        """Delete the collection, and what is kept of it on this machine."""
+        with self._home.alone():
+            self._table.drop()
+            self._home.clear()
+        self._forget()
 
     def complete(self) -> bool:
         """Whether the collection is whole and its embedder is here.
@@ -140,7 +163,7 @@ class WeaviateStore:
                 f"The embedder of the index {self.location} is not in {self._home.folder}: the index was built elsewhere. Run the step "
                 "'index' here, too (what is in the collection stays), or copy that folder from there."
             )
-        embedder = self._given or self._home.embedder()
+        embedder = bound(self._given or self._home.embedder(), self._place)
         if describe(embedder) != stored:
             raise StoreError(
                 f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
@@ -162,7 +185,7 @@ class WeaviateStore:
         hits: list[list[Hit]] = []
         for start in range(0, len(queries), QUERIES):
             block = queries[start : start + QUERIES]
-            vectors = self._query_vectors(block) if by_vector(how) else None
+            vectors = self._nears(block) if by_vector(how) else None
             for found in finder.find([query.text for query in block], vectors, k, how):
                 pairs = zip(found.keys.tolist(), found.scores.tolist(), strict=True)
                 hits.append([Hit(finder.names[row][0], score, rank) for rank, (row, score) in enumerate(pairs, 1)])
@@ -182,8 +205,9 @@ class WeaviateStore:
         RAISES (StoreError): For an id that is not there.
         """
         found = self._require(ids, with_vectors=True)
-        shape = (len(ids), int(self._state.embedder["dimensions"]))
-        return np.array([found[name].vector for name in ids], dtype=np.float32).reshape(shape)
+        nothing = np.zeros(int(self._state.embedder["dimensions"]), dtype=np.float32)  # a module makes none of an empty text
+        rows = [nothing if found[name].vector is None else found[name].vector for name in ids]
+        return np.array(rows, dtype=np.float32).reshape(len(ids), len(nothing))
 
     def _require(self, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, Any]:
         self._state  # noqa: B018  (refuses what is not whole)
@@ -247,7 +271,8 @@ class WeaviateStore:
 
     @functools.cached_property
     def _table(self) -> Table:
-        return Table(self._link, self._name, self._place)
+        make = Tenant if self._place.tenants else Table
+        return make(self._link, self._name, self._place)
 
     @functools.cached_property
     def _settled(self) -> bool:
@@ -262,8 +287,10 @@ class WeaviateStore:
             raise StoreError(f"The index in {self.location} was not finished. {CURE} It goes on where it stopped.")
         return state
 
-    def _query_vectors(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+    def _nears(self, queries: Sequence[Query]) -> list[Near]:
         dimensions = int(self._state.embedder["dimensions"])
-        if self._given is not None:
+        if self._given is not None or self._state.module:
             self.embedder  # noqa: B018  (refuses another one, vectors at hand or not)
-        return query_vectors(queries, lambda: self.embedder, dimensions=dimensions, where=self.location)
+        if self._state.module:
+            return as_asked(queries, dimensions, where=self.location)
+        return list(query_vectors(queries, lambda: self.embedder, dimensions=dimensions, where=self.location))

@@ -1,7 +1,8 @@
 """Filling a collection: what is there already stays, what is missing is embedded and uploaded, what is stale goes.
 
-Embedding and uploading go on at the same time. No object is taken for written because a call returned: each answer is
-searched for objects that the server turned away, and in the end its count must be ours.
+Embedding and uploading go on at the same time; where a module of the server makes the vectors, passages go without any. No
+object is taken for written because a call returned: each answer is searched for objects that the server turned away, and in the
+end its count must be ours.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.progress import progress_bar
 from spacy_synthesizrr.stores.passages import BATCH, PassageFile, batched
 from spacy_synthesizrr.stores.weaviate.faults import explained, faults, hidden
+from spacy_synthesizrr.stores.weaviate.objects import Objects
 from spacy_synthesizrr.stores.weaviate.schema import ID, Kinds, content_of, object_id, to_properties
 from spacy_synthesizrr.stores.weaviate.table import Table
 
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from weaviate.collections.classes.internal import ReferenceInputs
 
     Object = DataObject[dict[str, Any], ReferenceInputs | None]
+    Item = tuple[int, NDArray[np.float32] | None]  # row and vector; none where the server makes it
 
 ATTEMPTS, PAUSE = 5, 0.5  # seconds, then twice as many; for objects that the server turned away
 ENOUGH = 100  # passages turned away after which the rest is not tried
-LARGEST = 4_000_000  # characters of a batch: a server takes 100 MB at a time
+LARGEST = 4_000_000  # bytes of a batch as it lies on disk: a server takes 100 MB at a time
+MODULE_BATCH = 64  # passages of a batch where the server makes the vectors, which takes it long
 ROUNDS = 10  # times that we begin again after the server was lost, or lost what it took
 TAIL = 6  # times the passages that are on their way at once
 
@@ -57,10 +61,17 @@ class _Lost(Exception):
     """The connection broke: the server may have been killed."""
 
 
-def tail(table: Table) -> int:
+def batch_size(table: Table, *, embedded_there: bool) -> int:
+    """RETURNS (int): Passages per request.
+
+    embedded_there (bool): Whether the server makes the vectors.
+    """
+    return min(table.place.pace.batch, MODULE_BATCH) if embedded_there else table.place.pace.batch
+
+
+def tail(table: Table, *, embedded_there: bool) -> int:
     """RETURNS (int): Passages written last that a killed server may have by half: those on their way, and some before."""
-    pace = table.place.pace
-    return TAIL * pace.uploads * pace.batch
+    return TAIL * table.place.pace.uploads * batch_size(table, embedded_there=embedded_there)
 
 
 class Filling:
@@ -72,12 +83,13 @@ class Filling:
 
     table (Table): The collection.
     file (PassageFile): The passages.
-    embedder (Embedder): Fitted.
+    embedder (Optional[Embedder]): Fitted; None where the server embeds.
     kinds (Kinds): Of their metadata.
     """
 
-    def __init__(self, table: Table, file: PassageFile, embedder: Embedder, kinds: Kinds) -> None:
+    def __init__(self, table: Table, file: PassageFile, embedder: Embedder | None, kinds: Kinds) -> None:
         self.table, self.file, self.embedder, self.kinds = table, file, embedder, kinds
+        self._batch = batch_size(table, embedded_there=embedder is None)
         self.refused = Refused()
         self._stopped, self._breaks = threading.Event(), 0
 
@@ -95,7 +107,7 @@ class Filling:
                 sent = self._round(doubtful)
             except _Lost:
                 self._wait_for_server()
-                doubtful = tail(self.table)
+                doubtful = tail(self.table, embedded_there=self.embedder is None)
                 continue
             written, doubtful = written + sent, 0
             if self.table.count() == len(self.file):
@@ -127,7 +139,7 @@ class Filling:
 
     def _wait_for_server(self) -> None:
         last = time.monotonic() + self.table.place.pace.patience
-        while not self.table.link.client.is_ready():
+        while not self.table.link.serves():
             if time.monotonic() > last:
                 raise StoreError(
                     f"Weaviate at {self.table.where} cannot be reached any more. What it took is kept. Start it again, then run the step "
@@ -189,22 +201,26 @@ class Filling:
                 "If the collection was made by hand or by another program, delete it; then run the step again: it goes on where it stopped."
             )
 
-    def _batches(self, rows: NDArray[np.int64]) -> Iterator[list[tuple[int, NDArray[np.float32]]]]:
+    def _batches(self, rows: NDArray[np.int64]) -> Iterator[list[Item]]:
         """Embed many passages at a time, and give them on in smaller batches as rows and vectors."""
         for part in batched(rows.tolist(), BATCH):
-            passages = list(self.file.get(part))
-            vectors = unit_rows(embed_passages(self.embedder, passages))
-            batch: list[tuple[int, NDArray[np.float32]]] = []
+            batch: list[Item] = []
             size = 0
-            for row, passage, vector in zip(part, passages, vectors, strict=True):
-                if batch and (len(batch) >= self.table.place.pace.batch or size + len(passage.text) > LARGEST):
+            for row, vector in zip(part, self._vectors(part), strict=True):
+                bytes = len(self.file.line(row))
+                if batch and (len(batch) >= self._batch or size + bytes > LARGEST):
                     yield batch
                     batch, size = [], 0
                 batch.append((row, vector))
-                size += len(passage.text)
+                size += bytes
             yield batch
 
-    def _send(self, batch: Sequence[tuple[int, NDArray[np.float32]]]) -> int:
+    def _vectors(self, rows: list[int]) -> Iterable[NDArray[np.float32] | None]:
+        if self.embedder is None:
+            return [None] * len(rows)
+        return unit_rows(embed_passages(self.embedder, list(self.file.get(rows))))
+
+    def _send(self, batch: Sequence[Item]) -> int:
         """Write a batch, and again what was turned away.
 
         RAISES (_Lost): When the connection broke.
@@ -223,15 +239,15 @@ class Filling:
             left = [each for each, _ in failed]
         return len(batch)
 
-    def _object(self, row: int, vector: NDArray[np.float32]) -> Object:
+    def _object(self, row: int, vector: NDArray[np.float32] | None) -> Object:
         from weaviate.classes.data import DataObject
 
         (passage,) = self.file.get([row])
         properties = to_properties(passage, row, content_of(self.file.line(row)), self.kinds)
-        return DataObject(properties=properties, uuid=object_id(passage.id), vector=vector.tolist())
+        return DataObject(properties=properties, uuid=object_id(passage.id), vector=None if vector is None else vector.tolist())
 
 
-def insert(table: Table, objects: Sequence[Object]) -> tuple[list[tuple[Object, str]], bool]:
+def insert(table: Objects, objects: Sequence[Object]) -> tuple[list[tuple[Object, str]], bool]:
     """Write some objects; those that are there are replaced.
 
     RETURNS (Tuple[List, bool]): The objects that did not get in, each with what the server said; and whether it answered.
@@ -257,7 +273,7 @@ def insert(table: Table, objects: Sequence[Object]) -> tuple[list[tuple[Object, 
     return [(objects[place], _said(table, failed.message)) for place, failed in sorted(done.errors.items())], True
 
 
-def _said(table: Table, error: object) -> str:
+def _said(table: Objects, error: object) -> str:
     return hidden(" ".join(str(error).split()), table.link.secrets)[:300]
 
 
