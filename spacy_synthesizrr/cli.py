@@ -6,14 +6,16 @@ every call.
 
 from __future__ import annotations
 
-import importlib
-import time
 from pathlib import Path
 
 import typer
 
+from spacy_synthesizrr.cli_doctor import doctor
+from spacy_synthesizrr.cli_env import env
 from spacy_synthesizrr.cli_errors import user_errors
+from spacy_synthesizrr.cli_index import app as index_app
 from spacy_synthesizrr.cli_responses import app as responses_app
+from spacy_synthesizrr.cli_steps import RUN, do_step
 from spacy_synthesizrr.cli_teacher import local_teacher
 from spacy_synthesizrr.jsonl import atomic
 from spacy_synthesizrr.progress import say
@@ -22,9 +24,8 @@ HELP = "From a label set and a pile of unlabelled text to a small, fast spaCy cl
 app = typer.Typer(name="synthesizrr", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 seeds_app = typer.Typer(name="seeds", help="Work with labelled rows.", no_args_is_help=True)
 app.add_typer(seeds_app)
+app.add_typer(index_app)
 app.add_typer(responses_app)
-
-RUN = typer.Option("news_demo", "--run", help="Name of the run: its results are in runs/NAME.")
 
 
 @app.command()
@@ -53,19 +54,12 @@ def prepare(
 def _add_step(name: str, about: str) -> None:
     @user_errors
     def command(run: str = RUN) -> None:
-        from spacy_synthesizrr.context import Context
-
-        started = time.monotonic()
-        context = Context.open(run)
-        module = importlib.import_module(f"spacy_synthesizrr.steps.{name}")
-        done = module.run(context)
-        say(f"{name}: done in {time.monotonic() - started:.1f} s" if done else f"{name}: nothing changed")
+        do_step(name, run)
 
     app.command(name=name, help=about)(command)
 
 
 for _name, _about in {
-    "index": "Cut the corpus into passages and index them.",
     "plan": "Retrieve passages for every seed and plan the prompts, before anything is generated.",
     "synthesize": "Ask the teacher until enough rows per label are accepted (resumable).",
     "curate": "Judge the finished set, keep every rejected row with its reason, count the funnel.",
@@ -143,6 +137,8 @@ def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.
 
 
 app.command()(local_teacher)
+app.command()(doctor)
+app.command()(env)
 
 
 @seeds_app.command("draw")

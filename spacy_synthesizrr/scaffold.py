@@ -7,9 +7,9 @@ from pathlib import Path
 
 from spacy_synthesizrr.errors import InputError
 
-PARTS = ("project.yml", "configs", "assets")
+PARTS = ("project.yml", "compose.yml", "configs", "assets")
 LOCAL = "*.local.cfg"  # configs of this machine, in a checkout
-GITIGNORE = f"runs/\nindex/\nproject.lock\nconfigs/{LOCAL}\n"
+GITIGNORE = f"runs/\nindex/\nproject.lock\nconfigs/{LOCAL}\n.env\n"
 
 
 def template_folder() -> Path:
@@ -19,7 +19,7 @@ def template_folder() -> Path:
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write project.yml, configs/ and assets/ into a folder.
+    """Write project.yml, compose.yml, configs/ and assets/ into a folder.
 
     RETURNS (List[Path]): The files written.
     RAISES (InputError): When the folder holds anything already; nothing is written then.

@@ -1,0 +1,112 @@
+"""All checks for one choice of configs, in the order in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy_synthesizrr.configs import read_config
+from spacy_synthesizrr.context import RUNS
+from spacy_synthesizrr.doctor.findings import Finding, from_error, variables, without_secrets
+from spacy_synthesizrr.doctor.machine import disk, gpu, packages, pipelines, python
+from spacy_synthesizrr.doctor.stores import look_at_store
+from spacy_synthesizrr.doctor.teachers import look_at_answers, look_at_teacher
+from spacy_synthesizrr.errors import InputError, SynthesizrrError
+from spacy_synthesizrr.jsonl import read_json
+from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.steps.teacher import ANSWERS
+from spacy_synthesizrr.stores.opening import INDEX
+
+PROJECT = Path("project.yml")
+EXTRAS = {"synthesizrr.Weaviate": "weaviate"}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which configs are looked at.
+
+    store (Path), teacher (Path): The files. why (str): What chose them.
+    folder (Optional[RunFolder]): Of the run. key (str): Of its index. gpu_id (int): That it asks for.
+    """
+
+    store: Path
+    teacher: Path
+    why: str
+    folder: RunFolder | None = None
+    key: str = ""
+    gpu_id: int = -1
+
+
+def choose(run: str | None, store: str | None, teacher: str | None) -> Chosen:
+    """The configs of a run; without one, those that project.yml names.
+
+    run (str), store (str), teacher (str): As given on the command line, or None.
+    RAISES (InputError): When the run is not set up.
+    """
+    named: Mapping[str, Any] = {}
+    folder, key, why = None, "", "project.yml"
+    if run is not None:
+        folder = RunFolder(Path(run) if (Path(run) / "inputs.json").is_file() else RUNS / run)
+        inputs = folder.inputs()
+        named, why = {**inputs["identity"], **inputs["settings"]}, f"the run '{folder.path.name}'"
+        noted = folder.file(INDEX)
+        key = str(read_json(noted).get("key", "")) if noted.is_file() and store is None else ""
+    elif PROJECT.is_file():
+        named = _variables_of_project()
+    given = [f"--{name}" for name, value in (("store", store), ("teacher", teacher)) if value is not None]
+    return Chosen(
+        Path(f"configs/store.{store or named.get('store', 'memory')}.cfg"),
+        Path(f"configs/teacher.{teacher or named.get('teacher', 'extractive')}.cfg"),
+        ", ".join([why, *given]),
+        folder,
+        key,
+        int(named.get("gpu_id", -1)),
+    )
+
+
+def _variables_of_project() -> Mapping[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return dict((YAML(typ="safe").load(PROJECT) or {}).get("vars") or {})
+    except (YAMLError, TypeError, AttributeError) as error:
+        raise InputError(f"This cannot be read ({' '.join(str(error).split())[:200]}).", path=PROJECT) from error
+
+
+def visit(chosen: Chosen) -> list[Finding]:
+    """RETURNS (List[Finding]): What all checks found; without a secret in it."""
+    found = [python(), *packages(), pipelines(), gpu(needed=chosen.gpu_id >= 0)]
+    store, teacher = _config(chosen.store, "store"), _config(chosen.teacher, "teacher")
+    embedded = isinstance(store, Mapping) and "Weaviate" in str(store)
+    found.append(disk(_store_folder(store), hosts_weaviate=embedded))
+    found += [store] if isinstance(store, Finding) else look_at_store(store, chosen.store, key=chosen.key)
+    found += [teacher] if isinstance(teacher, Finding) else look_at_teacher(teacher, chosen.teacher)
+    answers = _answers(teacher, chosen)
+    if answers is not None:
+        found.append(look_at_answers(answers))
+    return without_secrets(found, variables(store) | variables(teacher))
+
+
+def _config(path: Path, part: str) -> dict[str, Any] | Finding:
+    try:
+        return read_config(path)
+    except SynthesizrrError as error:
+        where = "" if PROJECT.is_file() else " This is no project folder: go to yours, or make one with `synthesizrr init FOLDER`."
+        return from_error(part, str(path), type(error)(f"{error}{where}"), state="missing")
+
+
+def _store_folder(config: dict[str, Any] | Finding) -> Path:
+    block = config.get("store") if isinstance(config, dict) else None
+    return Path(str(block.get("path", "index"))) if isinstance(block, Mapping) else Path("index")
+
+
+def _answers(config: dict[str, Any] | Finding, chosen: Chosen) -> Path | None:
+    """RETURNS (Optional[Path]): The response store: the one that the teacher's config names, else the run's."""
+    block = config.get("teacher") if isinstance(config, dict) else None
+    named = block.get("responses") if isinstance(block, Mapping) else None
+    if named:
+        return Path(str(named))
+    return chosen.folder.file(ANSWERS) if chosen.folder is not None else None
