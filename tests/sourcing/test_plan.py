@@ -303,9 +303,9 @@ def test_laws_of_a_plan(given_sources):
     owner = {seed.id: seed for seed in seeds}
     assert len({row.id for row in rows}) == len(rows)
     assert rows == list(plan(seeds[::-1], found, task=TASK, settings=chosen, per_label=per_label, seed=1).candidates())
-    # rows show six decimals, the window is held by what was measured
-    assert made.window.low - 1e-6 <= min((row.similarity for row in rows), default=1)
-    assert made.window.high + 1e-6 >= max((row.similarity for row in rows), default=-1)
+    # the window is held by what was measured, give or take 1e-6, of which rows show six decimals
+    assert made.window.low - 2e-6 <= min((row.similarity for row in rows), default=1)
+    assert made.window.high + 2e-6 >= max((row.similarity for row in rows), default=-1)
     assert made.window.holds(made.hits.similarity[made.selection.order]).all()
     assert all(chosen.input_ranks[0] <= row.rank <= chosen.input_ranks[1] for row in rows)
     assert all(uses <= chosen.quotas.per_passage for uses in Counter(row.passage_id for row in rows).values())
