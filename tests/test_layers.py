@@ -62,6 +62,16 @@ def test_imports_between_kinds_of_models_point_down():
             assert not {name for name in used - {kind} if rank[name] >= rank[kind]}, path
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="no checkout")
+def test_a_checkout_has_every_module():
+    """Nothing of the package is hidden by .gitignore, and every folder is a package."""
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--stdin"], cwd=ROOT, input="\n".join(map(str, MODULES)), capture_output=True, text=True
+    )
+    assert not ignored.stdout
+    assert {path.parent for path in MODULES} == {path.parent for path in MODULES if path.name == "__init__.py"}
+
+
 def test_the_package_never_imports_the_bridge():
     assert not [path for path in MODULES if "argilla_bridge" in path.read_text(encoding="utf-8")]
 
