@@ -176,9 +176,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _binary(place: Place) -> Finding:
     """RETURNS (Finding): Whether a server of our own could start; it is not started."""
-    from weaviate.embedded import EmbeddedOptions
-
+    from spacy_synthesizrr.stores.weaviate.connect import require_client
     from spacy_synthesizrr.stores.weaviate.embedded import DATA, binaries
+
+    require_client()
+    from weaviate.embedded import EmbeddedOptions
 
     folder = Path(place.embedded.binary_path or EmbeddedOptions().binary_path).expanduser()
     there = list(binaries(folder)) if folder.is_dir() else []

@@ -272,3 +272,12 @@ def test_a_server_behind_tls_is_reached(weaviate, tmp_path):
         unknown = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=120)
     assert done.stdout == "ferry harbour storm\n", done.stderr
     assert "No Weaviate answers at https://127.0.0.1" in unknown.stderr
+
+
+def test_the_client_is_imported_without_what_it_would_tell_people(tmp_path):
+    """A package below it warns when another one is missing, which is no matter of ours or of our users."""
+    (tmp_path / "httpx2.py").write_text("raise ImportError")
+    code = "from spacy_synthesizrr.stores.weaviate.connect import require_client; require_client(); import weaviate"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "PYTHONWARNINGS": "default"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

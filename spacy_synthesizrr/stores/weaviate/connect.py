@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ def connect(place: Place) -> Link:
     RAISES (StoreError): When no server answers, it is too old, or it refuses us; says what to do.
     RAISES (MissingExtraError): When the client is not installed.
     """
-    require("weaviate", "weaviate")
+    require_client()
     logger = logging.getLogger("weaviate-client")  # it would print whole passages to stderr; we report ourselves
     if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
         logger.addHandler(logging.NullHandler())
@@ -79,6 +80,15 @@ def connect(place: Place) -> Link:
     if place.url is None:
         raise ConfigError(f"[store.connection] reach = \"{reach}\", but neither 'url' nor ${place.connection.url_env} is set. {THREE_WAYS}")
     return _cloud(place, place.url) if reach == "cloud" else _server(place, place.url)
+
+
+def require_client() -> None:
+    """Import the client, without what a library below it tells people about another one.
+
+    RAISES (MissingExtraError): When the client is not installed.
+    """
+    with warnings.catch_warnings(record=True):
+        require("weaviate", "weaviate")
 
 
 def _server(place: Place, url: str) -> Link:
