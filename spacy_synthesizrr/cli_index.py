@@ -82,16 +82,23 @@ def held_index(choice: Choice, key: str | None) -> Held:
     """
     from spacy_synthesizrr.stores.survey import look_up, survey
 
+    if key is not None and not key.strip():
+        raise StoreError("--key is empty. Give a key or its first digits (synthesizrr index ls lists them), or leave it out.")
     if key is None and not choice.key:
         raise StoreError(f"The run '{choice.run}' has no index yet. Run the step first: synthesizrr index --run {choice.run}" if choice.run
                          else "Say which index: --key KEY (synthesizrr index ls lists them), or --run NAME for that of a run.")  # fmt: skip
-    exact = look_up(choice.store, key or choice.key)
-    found = [exact] if exact is not None else [held for held in survey(choice.store) if held.key.startswith(key or choice.key)]
+    exact = look_up(choice.store, choice.key if key is None else key)
+    if exact is not None:
+        return exact
+    if key is None:  # and nothing else will do: what only begins like it belongs to others
+        raise StoreError(
+            f"The index {choice.key} of the run '{choice.run}' is not in {where(choice.store)}. Run the step to build it: "
+            f"synthesizrr index --run {choice.run}"
+        )
+    found = [held for held in survey(choice.store) if held.key.startswith(key)]
     if len(found) != 1:
         many = "More than one index" if found else "No index"
-        raise StoreError(
-            f"{many} in {where(choice.store)} has a key that begins with '{key or choice.key}'. List them: synthesizrr index ls"
-        )
+        raise StoreError(f"{many} in {where(choice.store)} has a key that begins with '{key}'. List them: synthesizrr index ls")
     return found[0]
 
 
@@ -103,8 +110,9 @@ def ls(ctx: typer.Context, run: str | None = OF_RUN, store: str | None = STORE) 
 
     with chosen(ctx, run, store) as choice:
         found = survey(choice.store)
+        of_run = choice.store.at(choice.key).location if choice.key else ""  # a server may have another name for a key
         for held in found:
-            say(line(held) + ("  ← " + choice.run if held.key == choice.key else ""))
+            say(line(held) + ("  ← " + choice.run if of_run and choice.store.at(held.key).location == of_run else ""))
         say(f"{len(found):,} {'index' if len(found) == 1 else 'indexes'} in {where(choice.store)}")
 
 
@@ -167,7 +175,7 @@ def take_in(
         state = ": all of it is there already" if plan.there else ", which was begun" if plan.begun else ""
         say(f"{file} ({megabytes(file)}) → {plan.location}{state}: {about(manifest)}")
         if choice.run:
-            say(what_the_run_finds(choice.run, key or manifest.key))
+            say(what_the_run_finds(choice.run, key or manifest.key, manifest.content))
         if dry_run:
             return
         written = import_index(choice.store, file, key or "")
@@ -213,13 +221,23 @@ def about(manifest: Manifest) -> str:
     return f"{manifest.passages:,} passages, {manifest.dimensions} dimensions, embedder {manifest.embedder['id']}, {notes} notes"
 
 
-def what_the_run_finds(run: str, key: str) -> str:
-    """RETURNS (str): Whether a run will use the index of a key."""
+def what_the_run_finds(run: str, key: str, content: str) -> str:
+    """Whether a run will use an index.
+
+    key (str): Where it will lie. content (str): What `Manifest.content` says.
+    RETURNS (str): A sentence.
+    """
     from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps.index import index_key
 
-    if index_key(Context.open(run)) == key:
+    wanted, holds = index_key(Context.open(run))
+    if wanted == key and holds in ("", content):
         return f"The run '{run}' will find it."
+    if wanted == key:
+        return (
+            f"The run '{run}' looks for its index there, but this one was built from another corpus, or with other settings or releases: "
+            "the step 'index' will bring it up to date."
+        )
     return f"The run '{run}' will not use it: it was built from another corpus, or with other settings or releases."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 from pathlib import Path
 
 from spacy_synthesizrr.errors import InputError
@@ -48,8 +49,34 @@ def write_env(path: Path) -> list[str]:
 
 
 def is_ignored(path: Path) -> bool:
-    """RETURNS (bool): Whether a .gitignore beside a file names it; True also where there is nothing that keeps versions."""
-    listed = path.parent / ".gitignore"
-    if not listed.is_file():
-        return not (path.parent / ".git").exists()
-    return path.name in (line.strip().lstrip("/") for line in listed.read_text(encoding="utf-8").splitlines())
+    """Whether version control leaves a file alone: git says so, or where there is none, a .gitignore beside it or further up.
+
+    RETURNS (bool): True also where there is nothing that keeps versions.
+    """
+    folder = path.absolute().parent
+    said = _git_says(folder, path.name)
+    if said is not None:
+        return said
+    folders = (folder, *folder.parents)
+    top = next((number for number, each in enumerate(folders) if (each / ".git").exists()), None)
+    listed = [each / ".gitignore" for each in (folders[:1] if top is None else folders[: top + 1])]
+    listed = [each for each in listed if each.is_file()]
+    if not listed:
+        return top is None
+    return any(_names(each, path.absolute()) for each in listed)
+
+
+def _git_says(folder: Path, name: str) -> bool | None:
+    """RETURNS (Optional[bool]): Whether git ignores a file; None without git, or where it keeps no versions."""
+    command = ["git", "-C", str(folder), "check-ignore", "--quiet", "--", name]
+    try:
+        code = subprocess.run(command, capture_output=True, timeout=10).returncode
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {0: True, 1: False}.get(code)
+
+
+def _names(listed: Path, path: Path) -> bool:
+    """RETURNS (bool): Whether a line of a .gitignore is the name of a file, or its path from there."""
+    lines = {line.strip() for line in listed.read_text(encoding="utf-8").splitlines()}
+    return path.name in lines or f"/{path.relative_to(listed.parent)}" in lines or str(path.relative_to(listed.parent)) in lines

@@ -14,6 +14,7 @@ import contextlib
 import importlib.metadata
 import json
 import resource
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,13 +160,21 @@ def locked(folder: RunFolder) -> Iterator[None]:
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.file(".lock"), timeout=0):
-            for litter in folder.path.rglob(".*.part"):
-                litter.unlink(missing_ok=True)
+            for litter in list(folder.path.rglob(".*.part")):
+                _clear(litter)
             yield
     except Timeout:
         raise RunFolderError(
             f"Another process works on the run '{folder.path.name}'. Wait for it, or give this one another name with --vars.run NAME."
         ) from None
+
+
+def _clear(litter: Path) -> None:
+    """Remove what a killed process left; a folder with a lock of its own is one of a store, which clears it itself."""
+    if not litter.is_dir() or litter.is_symlink():
+        litter.unlink(missing_ok=True)
+    elif not (litter / ".lock").exists():
+        shutil.rmtree(litter, ignore_errors=True)
 
 
 def _run_locked(

@@ -122,6 +122,34 @@ def test_delete_asks_first(walked, key):
     assert [path.name for path in Path("index").iterdir() if path.name != ".lock"] == []
 
 
+def test_a_run_whose_index_is_gone_does_not_mean_another_that_begins_like_it(walked, key):
+    (Path("index") / key).rename(Path("index") / f"{key}-of-somebody")
+    for command in ("show", "delete"):
+        out = run("index", command, "--run", "tiny", *(["--yes"] if command == "delete" else []), code=2)
+        assert f"The index {key} of the run 'tiny' is not in index." in out
+    assert (Path("index") / f"{key}-of-somebody").is_dir()
+
+
+def test_an_empty_key_means_no_index(walked, key):
+    assert "--key is empty" in run("index", "delete", "--run", "tiny", "--key", "", "--yes", code=2)
+    assert (Path("index") / key).is_dir()
+
+
+def test_an_index_with_a_name_that_another_corpus_made_is_told_from_that_of_the_run(walked):
+    path = Path("configs/store.memory.cfg")
+    Path("configs/store.named.cfg").write_text(path.read_text().replace('"index"', '"named"') + '\n[index]\nname = "news"\n')
+    for name, per_label in (("one", 4), ("two", 4)):
+        run("prepare", "--task", "tiny", "--run", name, "--store", "named", "--per-label", per_label)
+    run("index", "--run", "one")
+    run("index", "export", "x.parquet", "--run", "one")
+    assert "The run 'two' will find it." in run("index", "import", "x.parquet", "--run", "two", "--dry-run")
+    corpus = Path("tiny/corpus.jsonl")
+    corpus.write_text("".join(corpus.read_text().splitlines(keepends=True)[:20]))
+    run("prepare", "--task", "tiny", "--run", "two", "--store", "named", "--per-label", 4)
+    out = run("index", "import", "x.parquet", "--run", "two", "--dry-run")
+    assert "built from another corpus" in out and "will bring it up to date" in out
+
+
 def test_a_missing_file_is_one_line(walked):
     out = run("index", "import", "nothing.parquet", "--run", "tiny", code=2)
     assert out.startswith("✘ nothing.parquet: ") and out.count("\n") == 1

@@ -90,3 +90,8 @@ def test_its_weaviate_is_the_version_that_tests_run_on():
     from services.weaviate import VERSION
 
     assert SERVICES["weaviate"]["image"].endswith(f":{VERSION.removeprefix('v')}")
+
+
+def test_a_weaviate_of_the_docs_has_the_same_name_each_time():
+    command = next(line for line in (ROOT / "docs" / "stores.md").read_text(encoding="utf-8").splitlines() if "docker run -p" in line)
+    assert f"-e CLUSTER_HOSTNAME={SERVICES['weaviate']['environment']['CLUSTER_HOSTNAME']} " in command

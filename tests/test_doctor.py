@@ -17,12 +17,15 @@ from conftest import ROOT
 from typer.testing import CliRunner
 
 from spacy_synthesizrr.cli import app
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.doctor import machine, stores
 from spacy_synthesizrr.doctor.findings import Finding, from_error, variables, without_secrets
 from spacy_synthesizrr.doctor.machine import disk, gpu, packages, pipelines
 from spacy_synthesizrr.doctor.stores import look_at_store
 from spacy_synthesizrr.doctor.teachers import look_at_answers, look_at_teacher
 from spacy_synthesizrr.errors import StoreError
+from spacy_synthesizrr.steps import index, prepare
+from spacy_synthesizrr.stores.weaviate.making import make_weaviate_store
 
 SECRET = "sk-Zq81mN4vT7pLw2"
 CFG = Path("configs/x.cfg")
@@ -304,7 +307,7 @@ def test_indexes_are_listed_with_counts_and_embedder(tmp_path):
     (tmp_path / "index" / "half" / "vectors.npy").unlink()
     root.at("whole").delete(["1"])
     config = {**MEMORY, "store": {"@misc": "synthesizrr.MemoryStore.v1", "path": str(tmp_path / "index")}}
-    found = look_at_store(config, CFG, key="half")
+    found = look_at_store(config, CFG, of_run={"key": "half"})
     assert named(found, "index half").bad and "goes on where it stopped" in named(found, "index half").cure
     assert named(found, "index whole").detail.startswith("2 passages (1 deleted), lsa-v1-")
 
@@ -324,9 +327,66 @@ def test_what_was_built_with_a_server_of_our_own_is_told_from_its_notes(here, tm
     (home / "notes").mkdir(parents=True)
     (home / "about.json").write_text('{"embedder": {"id": "lsa-v1"}}')
     (home / "notes" / "corpus.json").write_text('{"passages": 1234}')
-    found = look_at_store({**MEMORY, "store": {"@misc": "synthesizrr.WeaviateStore.v1", "path": "index"}}, CFG, key="5f3a")
+    found = look_at_store({**MEMORY, "store": {"@misc": "synthesizrr.WeaviateStore.v1", "path": "index"}}, CFG, of_run={"key": "5f3a"})
     about = named(found, "index 5f3a")
     assert about.detail == "1,234 passages, lsa-v1, as noted here; the server counts when it runs, of this run"
+
+
+@pytest.mark.parametrize("path", ["afile", "afile/index"])
+def test_a_path_that_is_a_file_is_broken(here, path):
+    Path("afile").write_text("x")
+    found = look_at_store({**MEMORY, "store": {"@misc": "synthesizrr.MemoryStore.v1", "path": path}}, CFG)
+    assert named(found, "memory").bad and "is a file" in named(found, "memory").detail
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"passage": {"min_words": 5}}, "Did you mean 'passages'"),
+        ({"passages": {"max_word": 5}}, "Did you mean 'max_words'"),
+        ({"index": {"nam": "news"}}, "Did you mean 'name'"),
+        ({"vector_cache": {"enable": True}}, "Did you mean 'enabled'"),
+    ],
+)
+def test_a_slip_in_the_other_sections_is_broken(more, says):
+    (found,) = look_at_store({**MEMORY, **more}, CFG)
+    assert found.bad and says in found.detail + found.cure
+
+
+def test_an_embedder_of_a_server_needs_a_store_on_one():
+    block = {"@misc": "synthesizrr.WeaviateVectorizer.v1", "module": "text2vec-ollama"}
+    found = named(look_at_store({**MEMORY, "embedder": block}, CFG), "embedder")
+    assert found.bad and "synthesizrr.WeaviateStore.v1" in found.cure
+
+
+def test_an_embedder_that_learns_made_no_vectors_of_a_collection(here):
+    collection = {"@misc": "synthesizrr.WeaviateCollection.v1", "collection": {"name": "Articles", "text_property": "body"}}
+    assert named(look_at_store({**MEMORY, "store": collection}, CFG), "embedder").bad
+
+
+def test_a_run_whose_named_index_holds_another_corpus_is_not_well(walked):
+    for name in ("one", "two"):
+        path = Path("configs/store.memory.cfg")
+        Path("configs/store.named.cfg").write_text(path.read_text().replace('"index"', '"named"') + '\n[index]\nname = "news"\n')
+        prepare.run(prepare.Choices("tiny", name, store="named", per_label=4))
+        assert index.run(Context.open(name))
+        corpus = Path("tiny/corpus.jsonl")
+        corpus.write_text("".join(corpus.read_text().splitlines(keepends=True)[:20]))
+    doctor("--run", "two")
+    assert "another run has brought it up to date" in doctor("--run", "one", code=1)
+
+
+def test_an_index_of_a_server_of_our_own_that_is_gone_is_told(here, tmp_path):
+    found = look_at_store({**MEMORY, "store": {"@misc": "synthesizrr.WeaviateStore.v1", "path": "index"}}, CFG, of_run={"key": "5f3a"})
+    assert named(found, "index 5f3a").bad
+
+
+def test_an_index_of_a_server_of_our_own_is_known_by_a_name_with_a_dash(here):
+    config = {**MEMORY, "store": {"@misc": "synthesizrr.WeaviateStore.v1", "path": "index"}}
+    home = make_weaviate_store("index").at("my-news").notes.parent
+    home.mkdir(parents=True)
+    (home / "about.json").write_text('{"embedder": {"id": "lsa-v1"}}')
+    assert named(look_at_store(config, CFG, of_run={"key": "my-news"}), "index my-news").detail.endswith(", of this run")
 
 
 def test_a_server_that_does_not_answer_is_broken_soon(here, monkeypatch):

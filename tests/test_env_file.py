@@ -1,6 +1,7 @@
 """`synthesizrr env`: secrets for compose.yml, written once and never shown."""
 
 import stat
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -61,3 +62,39 @@ def test_a_project_of_init_does_not_keep_versions_of_it(tmp_path, monkeypatch):
     assert CliRunner().invoke(app, ["init", "mine"]).exit_code == 0
     assert (tmp_path / "mine" / "compose.yml").is_file()
     assert is_ignored(tmp_path / "mine" / ".env")
+
+
+@pytest.fixture(params=["git", "no git"])
+def repository(request, tmp_path, monkeypatch):
+    """A repository with a folder in it, with and without a git to ask."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if request.param == "no git":
+        monkeypatch.setenv("PATH", "")
+    (tmp_path / "deploy").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("lines", ["", "runs/\n", "/.env\n"])
+def test_a_file_in_a_folder_of_a_repository_that_would_take_it_is_pointed_out(repository, monkeypatch, lines):
+    (repository / ".gitignore").write_text(lines)
+    monkeypatch.chdir(repository)
+    assert "to .gitignore" in CliRunner().invoke(app, ["env", "--file", "deploy/.env"]).output
+
+
+@pytest.mark.parametrize("lines", [".env\n", "/deploy/.env\n", "# mine\ndeploy/.env\n"])
+def test_a_gitignore_further_up_counts(repository, monkeypatch, lines):
+    (repository / ".gitignore").write_text(lines)
+    monkeypatch.chdir(repository / "deploy")
+    assert "to .gitignore" not in CliRunner().invoke(app, ["env"]).output
+
+
+def test_a_folder_of_a_repository_without_a_gitignore_is_pointed_out(repository, monkeypatch):
+    monkeypatch.chdir(repository / "deploy")
+    assert "to .gitignore" in CliRunner().invoke(app, ["env"]).output
+
+
+def test_patterns_are_for_git_to_say(tmp_path):
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    (tmp_path / ".gitignore").write_text("*.env\n!keep.env\n")
+    assert is_ignored(tmp_path / "a.env")
+    assert not is_ignored(tmp_path / "keep.env")

@@ -11,7 +11,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
-    "errors candidates prompts progress words sentences extensions __init__",
+    "errors candidates prompts progress words sentences extensions secret_names __init__",
     "cli_errors jsonl configs lines fingerprints",
     "receipts tables taskfile",
     "corpus_rows",

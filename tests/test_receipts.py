@@ -110,6 +110,20 @@ def test_half_written_files_of_a_killed_step_are_cleared_away(folder):
     assert not folder.file(".rows.jsonl.abc.part").exists()
 
 
+def test_a_half_written_folder_of_a_killed_process_is_cleared_away(folder):
+    folder.file(".news.parquet.abc.part").mkdir(parents=True)
+    folder.file(".news.parquet.abc.part").joinpath("file").write_text("half")
+    step(folder)
+    assert not folder.file(".news.parquet.abc.part").exists()
+
+
+def test_a_half_written_folder_that_its_writer_locks_stays(folder):
+    folder.file("index/.5f3a.abc.part").mkdir(parents=True)
+    folder.file("index/.5f3a.abc.part/.lock").touch()
+    step(folder)
+    assert folder.file("index/.5f3a.abc.part").exists()
+
+
 def test_fingerprint_of_a_folder_sees_a_rename(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a").write_text("x")

@@ -10,50 +10,53 @@ from typing import Any
 
 from spacy_synthesizrr.configs import build
 from spacy_synthesizrr.doctor.findings import Finding, from_error
+from spacy_synthesizrr.doctor.indexes import AGAIN, PART, built_here, indexes
 from spacy_synthesizrr.doctor.machine import US, version
-from spacy_synthesizrr.errors import InputError, SynthesizrrError
+from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.fingerprints import size
-from spacy_synthesizrr.jsonl import read_json
-from spacy_synthesizrr.stores.base import brings_passages
+from spacy_synthesizrr.stores.base import Store, brings_passages
 from spacy_synthesizrr.stores.memory import MemoryStore
-from spacy_synthesizrr.stores.opening import NOTE
-from spacy_synthesizrr.stores.survey import Held, survey
+from spacy_synthesizrr.stores.opening import check_store_config
+from spacy_synthesizrr.stores.survey import survey
 from spacy_synthesizrr.stores.weaviate.collection import CollectionStore
-from spacy_synthesizrr.stores.weaviate.home import NOTES
-from spacy_synthesizrr.stores.weaviate.schema import PREFIX
 from spacy_synthesizrr.stores.weaviate.settings import Place, address
 from spacy_synthesizrr.stores.weaviate.store import WeaviateStore
 
-PART = "store"
 SECONDS = 5.0  # that a server is waited for
-MOST = 8  # indexes or modules that are listed
+MOST = 8  # modules that are listed
+NOTHING: Mapping[str, Any] = {}
 EMBEDS = "text2vec-"
+VECTORIZER, LEARNS = "synthesizrr.WeaviateVectorizer.v1", "synthesizrr.LsaEmbedder.v1"
 NEEDS = {  # what a registered embedder cannot do without: packages, extra
     "synthesizrr.FastEmbed.v1": (("fastembed",), "embed"),
     "synthesizrr.SentenceTransformers.v1": (("torch", "transformers"), "transformers"),
 }
 
 
-def look_at_store(config: Mapping[str, Any], path: Path, *, key: str = "") -> list[Finding]:
+def look_at_store(config: Mapping[str, Any], path: Path, *, of_run: Mapping[str, Any] = NOTHING) -> list[Finding]:
     """Look at the store and the embedder of a config.
 
     config (Mapping): As it was read. path (Path): Of the file.
-    key (str): Of the index that a run uses, if it has one.
+    of_run (Mapping): What the `index.json` of a run says of the index that it uses; empty when there is none.
     """
+    try:
+        check_store_config(dict(config), path)
+    except SynthesizrrError as error:
+        return [from_error(PART, str(path), error)]
     try:
         store = build(_hurried(config), "store", path=path)
     except SynthesizrrError as error:
         return [from_error(PART, str(path), error)]
     with contextlib.closing(store):
         if isinstance(store, MemoryStore):
-            found = _in_memory(store, key)
+            found = _in_memory(store, of_run)
         elif isinstance(store, (WeaviateStore, CollectionStore)):
-            found = _in_weaviate(store, key, str((config.get("embedder") or {}).get("module") or ""))
+            found = _in_weaviate(store, of_run, config)
         else:
             found = [Finding(PART, type(store).__name__, "unknown", "a store of another package")]
     if "embedder" not in config and brings_passages(store):
         return found
-    return [*found, _embedder(config, path)]
+    return [*found, _embedder(config, path, store)]
 
 
 def _hurried(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,9 +69,15 @@ def _hurried(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**config, "store": {**block, "connection": connection, "pace": {**pace, "patience": 0.0}}}
 
 
-def _embedder(config: Mapping[str, Any], path: Path) -> Finding:
+def _embedder(config: Mapping[str, Any], path: Path, store: Store) -> Finding:
     block = config.get("embedder") or {}
     name, model = str(block.get("@misc", "")), str(block.get("model", ""))
+    if name == VECTORIZER and isinstance(store, MemoryStore):
+        cure = "Use it with synthesizrr.WeaviateStore.v1, or choose another [embedder]."
+        return Finding(PART, "embedder", "broken", f"{name} embeds in a Weaviate, and this store has none", cure)
+    if name == LEARNS and brings_passages(store):
+        cure = "Name the pretrained one that made the vectors, such as synthesizrr.FastEmbed.v1."
+        return Finding(PART, "embedder", "broken", f"{name} learns from a corpus: it did not make the vectors that are there", cure)
     packages, extra = NEEDS.get(name, ((), ""))
     gone = [package for package in packages if version(package) is None]
     if gone:
@@ -82,26 +91,38 @@ def _embedder(config: Mapping[str, Any], path: Path) -> Finding:
         return from_error(PART, "embedder", error)
 
 
-def _in_memory(store: MemoryStore, key: str) -> list[Finding]:
+def _in_memory(store: MemoryStore, of_run: Mapping[str, Any]) -> list[Finding]:
     folder = Path(store.location)
+    unfit = _unfit("memory", folder)
+    if unfit:
+        return unfit
     if not folder.is_dir():
         nothing = Finding(PART, "memory", "ok", f"{folder}: nothing there yet; the step `index` makes it")
-        return [nothing, *(_indexes([], key) if key else ())]
-    if not os.access(folder, os.W_OK):
-        return [Finding(PART, "memory", "broken", f"{folder} cannot be written", "Give it to your user, or set [store] path.")]
-    return [Finding(PART, "memory", "ok", f"{folder}, {size(folder) / 2**20:,.1f} MB"), *_indexes(survey(store), key)]
+        return [nothing, *(indexes(store, [], of_run) if of_run else ())]
+    found = Finding(PART, "memory", "ok", f"{folder}, {size(folder) / 2**20:,.1f} MB")
+    return [found, *indexes(store, survey(store), of_run)]
 
 
-def _in_weaviate(store: WeaviateStore | CollectionStore, key: str, module: str) -> list[Finding]:
+def _unfit(name: str, folder: Path) -> list[Finding]:
+    """RETURNS (List[Finding]): What keeps us from writing in a folder, which may have to be made first."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        return [Finding(PART, name, "broken", f"{there} is a file, no folder", "Set [store] path to a folder, or move the file away.")]
+    if not os.access(there, os.W_OK | os.X_OK):
+        return [Finding(PART, name, "broken", f"{there} cannot be written", "Give it to your user, or set [store] path.")]
+    return []
+
+
+def _in_weaviate(store: WeaviateStore | CollectionStore, of_run: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:
     if version("weaviate-client") is None:
         return [Finding(PART, "Weaviate", "missing", "weaviate-client not installed", f"pip install '{US}[weaviate]'")]
-    found: list[Finding] = []
+    found: list[Finding] = _unfit("folder", store.notes)
     try:
         reach = store.place.reach
         found += [Finding(PART, "Weaviate", "ok", f"{reach}: {_how(store.place, reach)}"), *_names(store.place, reach)]
         if reach == "embedded":
-            return [*found, _binary(store.place), *_built_here(store, key)]
-        return found + _at_server(store, key, module)
+            return [*found, _binary(store.place), *built_here(store, of_run)]
+        return found + _at_server(store, of_run, config)
     except SynthesizrrError as error:
         return [*found, from_error(PART, "server" if found else "Weaviate", error)]
 
@@ -132,10 +153,10 @@ def _names(place: Place, reach: str) -> list[Finding]:
     return found
 
 
-def _at_server(store: WeaviateStore | CollectionStore, key: str, module: str) -> list[Finding]:
-    """module (str): Of the server, with which the config embeds; empty for none."""
+def _at_server(store: WeaviateStore | CollectionStore, of_run: Mapping[str, Any], config: Mapping[str, Any]) -> list[Finding]:
     from spacy_synthesizrr.stores.weaviate.connect import connect
 
+    module = str((config.get("embedder") or {}).get("module") or "")
     with contextlib.closing(connect(store.place)) as link:
         about = link.client.get_meta()
         modules = about.get("modules") or {}
@@ -144,8 +165,24 @@ def _at_server(store: WeaviateStore | CollectionStore, key: str, module: str) ->
             cure = f"Start the server with ENABLE_MODULES={module}, or choose another [embedder]."
             found.append(Finding(PART, "module", "missing", f"the server has no {module}", cure))
     if isinstance(store, CollectionStore):
-        return [*found, Finding(PART, "collection", "ok", f"{store.location}: {store.count():,} objects; only read")]
-    return found + _indexes(survey(store), key)
+        return found + _collection(store, of_run, named="embedder" in config)
+    return found + indexes(store, survey(store), of_run)
+
+
+def _collection(store: CollectionStore, of_run: Mapping[str, Any], *, named: bool) -> list[Finding]:
+    """named (bool): Whether the config names an embedder; else it must be the module that made the vectors."""
+    count = store.count()
+    if not count:
+        return [Finding(PART, "collection", "broken", f"{store.location} is empty", "Fill it, or name another one in [store.collection].")]
+    found = [Finding(PART, "collection", "ok", f"{store.location}: {count:,} objects; only read")]
+    if not named:
+        try:
+            found.append(Finding(PART, "embedder", "ok", f"{store.own_embedder().recipe}, by the server"))
+        except SynthesizrrError as error:
+            found.append(from_error(PART, "embedder", error))
+    if of_run and not store.at(str(of_run["key"])).complete():
+        found.append(Finding(PART, "index", "missing", "the embedder that this run tried on it is not here", AGAIN))
+    return found
 
 
 def _modules(names: Iterable[str]) -> str:
@@ -153,25 +190,6 @@ def _modules(names: Iterable[str]) -> str:
     embedding = sorted(name.removeprefix(EMBEDS) for name in names if name.startswith(EMBEDS))
     more = f" and {len(embedding) - MOST} more" if len(embedding) > MOST else ""
     return f"{EMBEDS}: {', '.join(embedding[:MOST])}{more}" if embedding else "no module that embeds"
-
-
-def _built_here(store: WeaviateStore | CollectionStore, key: str) -> list[Finding]:
-    """RETURNS (List[Finding]): What the folder on this machine says of indexes while the server does not run."""
-    found = []
-    for path in sorted(store.notes.parent.parent.glob("*/about.json")):
-        about, note = _read(path), _read(path.parent / NOTES / NOTE)
-        name = path.parent.name.removeprefix(f"{PREFIX}_")
-        count = f"{note['passages']:,} passages" if "passages" in note else "passages not counted"
-        detail = f"{count}, {about.get('embedder', {}).get('id')}, as noted here; the server counts when it runs"
-        found.append(Finding(PART, f"index {name[:12]}", "ok", detail + (", of this run" if name == key else ""), needed=name == key))
-    return found[:MOST] or [Finding(PART, "indexes", "ok", "none yet")]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(read_json(path))
-    except (InputError, TypeError, ValueError):
-        return {}
 
 
 def _binary(place: Place) -> Finding:
@@ -194,25 +212,3 @@ def _binary(place: Place) -> Finding:
         "or start a server and set $WEAVIATE_URL (docs/services.md), or use --vars.store memory."
     )
     return Finding(PART, "server", "missing", f"no binary{f' of version {wanted}' if wanted else ''} in {folder}; {state}", cure)
-
-
-def _indexes(found: list[Held], key: str) -> list[Finding]:
-    """RETURNS (List[Finding]): One per index; that of the run first and needed, when it is not whole."""
-    ordered = sorted(found, key=lambda held: held.key != key)
-    shown = [_index(held, held.key == key) for held in ordered[:MOST]]
-    if key and key not in {held.key for held in found}:
-        cure = "Run the step again: synthesizrr index --run NAME"
-        shown.insert(0, Finding(PART, f"index {key[:12]}", "missing", "the run's index is gone", cure))
-    if len(ordered) > MOST:
-        shown.append(Finding(PART, "indexes", "ok", f"and {len(ordered) - MOST:,} more: synthesizrr index ls"))
-    return shown or [Finding(PART, "indexes", "ok", "none yet")]
-
-
-def _index(held: Held, of_run: bool) -> Finding:
-    name = f"index {held.key[:12]}"
-    gone = f" ({held.deleted:,} deleted)" if held.deleted else ""
-    detail = f"{held.passages:,} passages{gone}, {held.embedder.get('id', 'embedder unknown')}" + (", of this run" if of_run else "")
-    if held.whole:
-        return Finding(PART, name, "ok", detail, needed=of_run)
-    cure = "Run the step `index` again: it goes on where it stopped. Or remove it: synthesizrr index delete --key " + held.key
-    return Finding(PART, name, "broken", f"not whole: {detail}", cure, needed=of_run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,16 @@ class Chosen:
     """Which configs are looked at.
 
     store (Path), teacher (Path): The files. why (str): What chose them.
-    folder (Optional[RunFolder]): Of the run. key (str): Of its index. gpu_id (int): That it asks for.
+    folder (Optional[RunFolder]): Of the run. gpu_id (int): That it asks for.
+    index (Mapping): What the run noted of its index; empty when it has none.
     """
 
     store: Path
     teacher: Path
     why: str
     folder: RunFolder | None = None
-    key: str = ""
     gpu_id: int = -1
+    index: Mapping[str, Any] = field(default_factory=dict)
 
 
 def choose(run: str | None, store: str | None, teacher: str | None) -> Chosen:
@@ -46,13 +47,14 @@ def choose(run: str | None, store: str | None, teacher: str | None) -> Chosen:
     RAISES (InputError): When the run is not set up.
     """
     named: Mapping[str, Any] = {}
-    folder, key, why = None, "", "project.yml"
+    folder, why = None, "project.yml"
+    index: Mapping[str, Any] = {}
     if run is not None:
         folder = RunFolder(Path(run) if (Path(run) / "inputs.json").is_file() else RUNS / run)
         inputs = folder.inputs()
         named, why = {**inputs["identity"], **inputs["settings"]}, f"the run '{folder.path.name}'"
         noted = folder.file(INDEX)
-        key = str(read_json(noted).get("key", "")) if noted.is_file() and store is None else ""
+        index = read_json(noted) if noted.is_file() and store is None else {}
     elif PROJECT.is_file():
         named = _variables_of_project()
     given = [f"--{name}" for name, value in (("store", store), ("teacher", teacher)) if value is not None]
@@ -61,8 +63,8 @@ def choose(run: str | None, store: str | None, teacher: str | None) -> Chosen:
         Path(f"configs/teacher.{teacher or named.get('teacher', 'extractive')}.cfg"),
         ", ".join([why, *given]),
         folder,
-        key,
         int(named.get("gpu_id", -1)),
+        index,
     )
 
 
@@ -82,7 +84,7 @@ def visit(chosen: Chosen) -> list[Finding]:
     store, teacher = _config(chosen.store, "store"), _config(chosen.teacher, "teacher")
     embedded = isinstance(store, Mapping) and "Weaviate" in str(store)
     found.append(disk(_store_folder(store), hosts_weaviate=embedded))
-    found += [store] if isinstance(store, Finding) else look_at_store(store, chosen.store, key=chosen.key)
+    found += [store] if isinstance(store, Finding) else look_at_store(store, chosen.store, of_run=chosen.index)
     found += [teacher] if isinstance(teacher, Finding) else look_at_teacher(teacher, chosen.teacher)
     answers = _answers(teacher, chosen)
     if answers is not None:

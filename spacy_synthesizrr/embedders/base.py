@@ -97,7 +97,7 @@ def load_embedder(folder: Path) -> Embedder:
         make = registry.misc.get(about["factory"])
         fresh: Embedder = make(**about["parameters"])
         return fresh.load(folder)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(
             f"The embedder of this index cannot be made from {folder / EMBEDDER_FILE} ({' '.join(str(error).split())}). "
             "Install the package that registers it, or delete the index and run the step 'index' again."

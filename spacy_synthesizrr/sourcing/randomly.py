@@ -89,9 +89,8 @@ def store_ids(store: Store, filter: Filter) -> np.ndarray:
     """RETURNS (np.ndarray): The ids of all passages that may be found, as bytes, sorted: 36 bytes each with our own ids."""
     chunks: list[np.ndarray] = []
     chunk: list[bytes] = []
-    for passage, _ in store.iterate():
-        if filter.passes(passage):
-            chunk.append(passage.id.encode())
+    for passage, _ in store.iterate(filter=filter):
+        chunk.append(passage.id.encode())
         if len(chunk) == CHUNK:
             chunks.append(np.array(chunk))
             chunk = []

@@ -29,7 +29,7 @@ from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step, versions
 from spacy_synthesizrr.steps.vectors import vectors_from
 from spacy_synthesizrr.stores.base import Store, brings_passages, describe
-from spacy_synthesizrr.stores.opening import INDEX, NOTE, IndexSettings, configured_store, index_stands
+from spacy_synthesizrr.stores.opening import HELD, INDEX, NOTE, IndexSettings, configured_store, index_stands
 from spacy_synthesizrr.tables import BadRow
 
 REJECTED = "corpus_rejected.jsonl"
@@ -63,10 +63,11 @@ def _index(ctx: Context) -> Mapping[str, Any]:
         content = _key_of_own(ctx, root, embedder) if brings_passages(root) else _key(ctx, passages, embedder)
     name = section(config, "index", IndexSettings, path=path).name
     with contextlib.closing(root.at(name or content)) as store:
-        if not (_noted(store, content if name else "") and store.complete()):
-            _build(ctx, store, passages, embedder, content=content if name else "")
-        _copy(store, ctx)
-        note = read_json(store.notes / NOTE)
+        note = _noted(ctx, store, content if name else "")
+        if note is None:
+            note = _build(ctx, store, passages, embedder, content=content if name else "")
+        elif follow := getattr(store, "follow_config", None):  # settings that do not shape the index
+            follow()
     named = {"notes": store.notes.as_posix()} if name else {}
     write_json(ctx.folder.file(INDEX), {"v": 1, "store": store.location, "key": name or content, **named, **note})
     say(_told(note, store))
@@ -89,17 +90,31 @@ def _embedder(config: dict[str, Any], store: Store, path: Path) -> Embedder:
     return named
 
 
-def _noted(store: Store, content: str) -> bool:
-    """RETURNS (bool): Whether the notes of an index are there and, where it has a name, are about this content."""
+def _noted(ctx: Context, store: Store, content: str) -> Mapping[str, Any] | None:
+    """Take over the notes of an index that is there.
+
+    content (str): Of an index with a name: the hash of all that shapes it.
+    RETURNS (Optional[Mapping]): The counts; None when the index is not whole, or holds or is noted as something else.
+    """
     try:
-        note = read_json(store.notes / NOTE)
-    except InputError:
-        return False
-    return bool(note.get("content", "") == content or not content)
+        note: Mapping[str, Any] = read_json(store.notes / NOTE)
+        if content and (note.get("content") != content or note.get(HELD) != store.content()):
+            return None
+        if not store.complete():
+            return None
+        with (store.notes / REJECTED).open("rb") as source, atomic(ctx.folder.file(REJECTED), "wb") as target:
+            shutil.copyfileobj(source, target)
+    except (InputError, FileNotFoundError):
+        return None
+    return note
 
 
-def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embedder, *, content: str) -> None:
-    """Fill the store, then write the notes: rejected rows first, the counts that vouch for them last."""
+def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embedder, *, content: str) -> Mapping[str, Any]:
+    """Fill the store, then write the notes: rejected rows first, the counts that vouch for them last. Of an index with a name they also
+    say what the store called its content: another run may exchange it at any time, and the notes do not notice.
+
+    RETURNS (Mapping): The counts.
+    """
     totals: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     with atomic(ctx.folder.file(REJECTED)) as file:
@@ -125,14 +140,10 @@ def _build(ctx: Context, store: Store, passages: PassageSettings, embedder: Embe
         "equal_texts": counts.equal_texts,
         "embedder": describe(store.embedder),
         "seed": ctx.seed,
-        **({"content": content} if content else {}),
+        **({"content": content, HELD: counts.content} if content else {}),
     }
     write_json(store.notes / NOTE, note)
-
-
-def _copy(store: Store, ctx: Context) -> None:
-    with (store.notes / REJECTED).open("rb") as source, atomic(ctx.folder.file(REJECTED), "wb") as target:
-        shutil.copyfileobj(source, target)
+    return note
 
 
 def _count(passages: Iterable[Passage], totals: Counter[str]) -> Iterator[Passage]:
@@ -145,12 +156,14 @@ def _count(passages: Iterable[Passage], totals: Counter[str]) -> Iterator[Passag
         yield passage
 
 
-def index_key(ctx: Context) -> str:
-    """RETURNS (str): The key under which a run looks for its index."""
+def index_key(ctx: Context) -> tuple[str, str]:
+    """RETURNS (Tuple[str, str]): The key under which a run looks for its index; and the content that it must have there, which is empty
+    where the key says it.
+    """
     config, path = ctx.config("store"), ctx.config_path("store")
-    return section(config, "index", IndexSettings, path=path).name or _key(
-        ctx, section(config, "passages", PassageSettings, path=path), build(config, "embedder", path=path)
-    )
+    name = section(config, "index", IndexSettings, path=path).name
+    content = _key(ctx, section(config, "passages", PassageSettings, path=path), build(config, "embedder", path=path))
+    return (name, content) if name else (content, "")
 
 
 def _columns(ctx: Context) -> dict[str, Any]:
@@ -162,7 +175,8 @@ def _columns(ctx: Context) -> dict[str, Any]:
 
 
 def _key_of_own(ctx: Context, store: Store, embedder: Embedder) -> str:
-    return digest("index", store.location, str(store.count()), embedder.recipe, str(ctx.seed))
+    mapping = getattr(store, "mapping", "")  # what of its objects is text, id and so on
+    return digest("index", store.location, mapping, str(store.count()), embedder.recipe, str(ctx.seed))
 
 
 def _key(ctx: Context, passages: PassageSettings, embedder: Embedder) -> str:

@@ -98,6 +98,7 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
 
 def _forget_lost_index(folder: RunFolder) -> bool:
     """Remove the receipt of `index` when the folder that it indexed into is gone or holds another corpus: runs share it."""
+    from spacy_synthesizrr.stores.memory import MemoryStore
     from spacy_synthesizrr.stores.opening import holds_the_same
 
     receipt, about = folder.receipt_path("index"), folder.file("index.json")
@@ -105,18 +106,22 @@ def _forget_lost_index(folder: RunFolder) -> bool:
         return False
     noted = read_json(about)
     place = str(noted.get("store", ""))
-    if holds_the_same(noted) and ("://" in place or ", collection " in place or Path(place).is_dir()):
+    elsewhere = "://" in place or ", collection " in place  # a server, which is asked when a step needs it
+    if holds_the_same(noted, None if elsewhere else MemoryStore(Path(place))) and (elsewhere or Path(place).is_dir()):
         return False
     receipt.unlink()
     return True
 
 
 def _check_settings(wanted: Choices) -> None:
-    """Check the plan's settings and the GPU now: an error after the teacher was paid would be a dear one."""
+    """Check the settings of plan and store and the GPU now: an error after the teacher was paid would be a dear one."""
     from spacy_synthesizrr.sourcing.settings import PlanSettings
+    from spacy_synthesizrr.stores.opening import check_store_config
 
     path = Path("configs") / f"strategy.{wanted.strategy}.cfg"
     section(read_config(path), "plan", PlanSettings, path=path)
+    path = Path("configs") / f"store.{wanted.store}.cfg"
+    check_store_config(read_config(path), path)
     if wanted.gpu_id >= 0:
         from spacy_synthesizrr.students.config import use_gpu
 

@@ -38,12 +38,14 @@ class IndexCounts:
     equal_ids (int): Passages left out because one with the same id was there before.
     equal_texts (int): Passages kept although an earlier one has the same text.
     written (bool): False when the index held just this already and nothing was written.
+    content (str): What `Store.content` says as long as nobody changes the index; empty where the store cannot tell.
     """
 
     passages: int
     equal_ids: int
     equal_texts: int
     written: bool
+    content: str = ""
 
 
 class Store(Protocol):
@@ -69,6 +71,11 @@ class Store(Protocol):
 
     def complete(self) -> bool:
         """RETURNS (bool): Whether a whole index is there."""
+
+    def content(self) -> str:
+        """RETURNS (str): What lies at this place now, as the store itself knows it: the same for the same passages, embedder and seed.
+        Empty where there is no whole index, or the store cannot tell.
+        """
 
     def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
         """Fit the embedder on the passages, embed them and keep both; afterwards `self.embedder` is the fitted one.
@@ -99,8 +106,10 @@ class Store(Protocol):
         RAISES (StoreError): For an id that is not there.
         """
 
-    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
-        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order in which they were indexed."""
+    def iterate(self, with_vectors: bool = False, filter: Filter | None = None) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages that `search` may find under a filter, in the order in which they were
+        indexed.
+        """
 
     def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
         """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
@@ -118,6 +127,7 @@ class Store(Protocol):
 def brings_passages(store: Store) -> bool:
     """RETURNS (bool): Whether a store has passages of its own, so that no corpus is read. One that does has an attribute
     `brings_passages`, and a method `own_embedder`, which gives the embedder for a config that names none.
+    It may have a text `mapping`, which says what it reads as a passage: when that changes, the index is another one.
     """
     return bool(getattr(store, "brings_passages", False))
 

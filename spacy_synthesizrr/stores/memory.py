@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUERIES = 256  # embedded and answered at once
+Opened = TypeVar("Opened")
 
 
 class MemoryStore:
@@ -81,6 +82,11 @@ class MemoryStore:
         except (OSError, SynthesizrrError, KeyError, TypeError, AttributeError):
             return False
 
+    def content(self) -> str:
+        """RETURNS (str): Hash of the passages, the embedder and the seed of the index that lies there now; empty when none is whole."""
+        with settled(self._folder):
+            return str(self._read_meta()["key"]) if self._whole() else ""
+
     # writing
 
     def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
@@ -108,7 +114,7 @@ class MemoryStore:
                 written = publish(work, self._folder, keep=lambda: self._holds(key))
         self.close()
         (self._folder / DELETED).unlink(missing_ok=True)
-        return IndexCounts(writer.count, writer.equal_ids, writer.equal_texts, written)
+        return IndexCounts(writer.count, writer.equal_ids, writer.equal_texts, written, key)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Take passages out of search, sample, iterate and count; indexing the corpus again brings them back.
@@ -134,7 +140,7 @@ class MemoryStore:
         RAISES (StoreError): When the one given, or the one in the folder, is not the one that `meta.json` names.
         """
         stored = self._meta["embedder"]
-        embedder = self._given or load_embedder(self._folder / EMBEDDER)
+        embedder = self._given or self._opened(lambda: load_embedder(self._folder / EMBEDDER))
         if describe(embedder) != stored:
             raise StoreError(
                 f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
@@ -173,11 +179,12 @@ class MemoryStore:
         """
         return np.array(self._vectors[require_rows(self._passages, ids, where=self.location)])
 
-    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
-        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order of the corpus, with a copy of their vector."""
-        gone = set(self._deleted.tolist())
-        for row, passage in enumerate(self._passages.get(range(len(self._passages)))):
-            if row not in gone:
+    def iterate(self, with_vectors: bool = False, filter: Filter | None = None) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages that pass, in the order of the corpus, with a copy of their vector."""
+        passes = np.ones(len(self._passages), dtype=bool)
+        passes[self._barred.rows(filter)] = False
+        for row, passage in enumerate(self._passages.get(range(len(passes)))):
+            if passes[row]:
                 yield passage, np.array(self._vectors[row]) if with_vectors else None
 
     def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
@@ -213,12 +220,12 @@ class MemoryStore:
     @functools.cached_property
     def _passages(self) -> PassageFile:
         self._meta  # noqa: B018  (refuses a folder that is missing or damaged)
-        return PassageFile(self._folder)
+        return self._opened(lambda: PassageFile(self._folder))
 
     @functools.cached_property
     def _vectors(self) -> NDArray[np.float32]:
         stored = self._meta["embedder"]["dimensions"]
-        vectors: NDArray[np.float32] = np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        vectors: NDArray[np.float32] = self._opened(lambda: np.load(self._folder / VECTORS, mmap_mode="r", allow_pickle=False))
         if vectors.shape != (len(self._passages), stored):
             raise self._damaged(f"(its vectors have shape {vectors.shape})")
         return vectors
@@ -228,7 +235,7 @@ class MemoryStore:
 
     @functools.cached_property
     def _deleted(self) -> NDArray[np.int64]:
-        return np.array(read_deleted(self._folder), dtype=np.int64)
+        return np.array(self._opened(lambda: read_deleted(self._folder)), dtype=np.int64)
 
     def _read_meta(self) -> dict[str, Any]:
         meta: dict[str, Any] = read_json(self._folder / META)
@@ -242,7 +249,21 @@ class MemoryStore:
     def _refuse_another(self) -> None:
         """RAISES (StoreError): When the folder holds another index than the one that is open."""
         if not self._holds(self._meta["key"]):
-            raise StoreError(f"The index in {self.location} has been built anew since it was opened. Open it again.")
+            raise StoreError(f"The index in {self.location} has been built anew since it was opened, or deleted. Run the step again.")
+
+    def _opened(self, open_it: Callable[[], Opened]) -> Opened:
+        """RETURNS (Opened): A file of the index that `_meta` describes. It is opened when it is first needed, and until then the folder
+        may have been exchanged.
+
+        RAISES (StoreError): When it was.
+        """
+        try:
+            found = open_it()
+        except (OSError, ValueError, SynthesizrrError):
+            self._refuse_another()
+            raise
+        self._refuse_another()
+        return found
 
     def _refuse_foreign_folder(self) -> None:
         if self._folder.exists() and (not self._folder.is_dir() or (names := foreign(self._folder))):

@@ -32,7 +32,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
 def found_at(server: Weaviate, config: dict, monkeypatch: pytest.MonkeyPatch, key: str = "") -> dict:
     monkeypatch.setenv("WEAVIATE_URL", server.url)
     monkeypatch.setenv("WEAVIATE_GRPC_PORT", str(server.grpc_port))
-    return {each.name: each for each in look_at_store(config, CFG, key=key)}
+    return {each.name: each for each in look_at_store(config, CFG, of_run={"key": key} if key else {})}
 
 
 @pytest.fixture
@@ -70,6 +70,21 @@ def test_a_collection_that_was_not_finished_is_a_fault_of_its_run_only(weaviate,
     filled._table.write_state(filled._state.but(complete=False))
     assert found_at(weaviate, config, monkeypatch, KEY)[f"index {KEY}"].bad
     assert not found_at(weaviate, config, monkeypatch)[f"index {KEY}"].bad
+
+
+def test_an_index_is_known_though_the_server_has_another_name_for_its_key(weaviate, config, monkeypatch, tmp_path):
+    store = store_on(weaviate, tmp_path, "my-news")
+    store.index([Passage("1", "one text")], make_lsa_embedder())
+    found = found_at(weaviate, config, monkeypatch, "my-news")["index my-news"]
+    store.drop()
+    store.close()
+    assert found.state == "ok" and found.detail.endswith(", of this run")
+
+
+def test_an_index_whose_embedder_is_elsewhere_is_not_well(weaviate, config, monkeypatch, filled, tmp_path):
+    config["store"]["path"] = str(tmp_path / "elsewhere")
+    found = found_at(weaviate, config, monkeypatch, KEY)[f"index {KEY}"]
+    assert found.bad and "embedder is not on this machine" in found.detail
 
 
 def test_a_grpc_port_that_is_closed_is_named(weaviate, config, monkeypatch):

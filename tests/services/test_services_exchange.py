@@ -255,6 +255,7 @@ def test_nothing_is_imported_into_a_collection_of_somebody_else(file, theirs):
 def test_the_doctor_counts_a_collection_of_somebody_else(theirs, weaviate):
     connection = {"url": weaviate.url, "grpc_port": weaviate.grpc_port}
     block = {"@misc": "synthesizrr.WeaviateCollection.v1", "collection": {"name": "TheirNotes", "text_property": "body"}}
-    found = {each.name: each for each in look_at_store({"store": {**block, "connection": connection}}, Path("store.cfg"))}
+    config = {"store": {**block, "connection": connection}, "embedder": {"@misc": "tests.Letters.v1"}}
+    found = {each.name: each for each in look_at_store(config, Path("store.cfg"))}
     assert "90 objects; only read" in found["collection"].detail
     assert not [each for each in found.values() if each.bad]

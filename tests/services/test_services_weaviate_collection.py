@@ -11,6 +11,7 @@ from weaviate.classes.tenants import Tenant
 
 from services.letters import LETTERS, Letters, passages
 from spacy_synthesizrr.candidates import Passage
+from spacy_synthesizrr.doctor.stores import look_at_store
 from spacy_synthesizrr.embedders.base import unit_rows
 from spacy_synthesizrr.embedders.lsa import make_lsa_embedder
 from spacy_synthesizrr.errors import ConfigError, StoreError
@@ -125,6 +126,15 @@ def test_passages_are_read_as_they_are_mapped(store):
     assert store.location.endswith("collection TheirArticles")
 
 
+@pytest.mark.parametrize("embedder", [None, "synthesizrr.LsaEmbedder.v1", "tests.Letters.v1"])
+def test_the_doctor_says_whether_vectors_that_were_brought_have_an_embedder(weaviate, articles, tmp_path, embedder):
+    connection = {"url": weaviate.url, "grpc_port": weaviate.grpc_port}
+    store = {"@misc": "synthesizrr.WeaviateCollection.v1", "path": str(tmp_path), "collection": MAPPED, "connection": connection}
+    config = {"store": store} | ({} if embedder is None else {"embedder": {"@misc": embedder}})
+    bad = [found.name for found in look_at_store(config, tmp_path / "store.cfg") if found.bad]
+    assert bad == ([] if embedder == "tests.Letters.v1" else ["embedder"])
+
+
 def test_the_embedder_is_tried_and_kept(weaviate, articles, tmp_path):
     made = opened(weaviate, tmp_path)
     assert not made.complete()
@@ -198,6 +208,16 @@ def test_filters_pass_what_they_should(store, condition):
     wanted = {f"id {row}" for row in range(120) if filter.passes(expected(row))}
     assert {hit.passage_id for hit in hits} == wanted
     assert {passage.id for passage in store.sample(999, seed=0, filter=filter)} == wanted
+    assert {passage.id for passage, _ in store.iterate(filter=filter)} == wanted
+
+
+@pytest.mark.parametrize("value", ["2026-07-01", "2026-07-01T02:00:00+02:00"])
+def test_dates_are_the_same_times_however_they_are_written_in_search_sample_and_iterate(store, value):
+    filter = Filter(where=(Condition("date", "==", value),))
+    (hits,) = store.search([Query("harbour")], 120, filter=filter)
+    found = {hit.passage_id for hit in hits}
+    assert found == {passage.id for passage in store.sample(999, seed=0, filter=filter)} and len(found) == 10
+    assert found == {passage.id for passage, _ in store.iterate(filter=filter)}
 
 
 def test_a_filter_that_would_compare_words_is_refused(store):

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from services.weaviate_stores import store_on
 from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.embedders.lsa import make_lsa_embedder
 from spacy_synthesizrr.errors import ConfigError, StoreError
+from spacy_synthesizrr.stores.weaviate import connect as connecting
 from spacy_synthesizrr.stores.weaviate.making import make_weaviate_store
 from spacy_synthesizrr.stores.weaviate.settings import Connection, Place, address
 
@@ -171,6 +173,34 @@ def test_secret_headers_come_from_the_environment(tmp_path, monkeypatch):
         said = refused(make_weaviate_store(str(tmp_path), connection={"url": url, "headers_env": {"X-Proxy": "PROXY_TOKEN"}}))
     assert seen[-1]["x-proxy"] == KEY
     assert KEY not in said
+
+
+def test_an_embedded_server_gets_the_secret_headers_and_no_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROXY_TOKEN", KEY)
+    monkeypatch.setenv("WEAVIATE_API_KEY", "key-of-another-server")
+    with answering(meta("1.37.0")) as (url, seen):
+        (closed,) = free_ports(1)
+        server = SimpleNamespace(host="127.0.0.1", port=int(url.rsplit(":", 1)[1]), grpc_port=closed, release=lambda: None)
+        monkeypatch.setattr(connecting, "embedded_server", lambda place: server)
+        refused(make_weaviate_store(str(tmp_path), connection={"reach": "embedded", "headers_env": {"X-Proxy": "PROXY_TOKEN"}}))
+    assert seen[-1]["x-proxy"] == KEY
+    assert "authorization" not in {name.lower() for name in seen[-1]}
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_connection_that_is_closed_at_once_ends_in_silence(weaviate, monkeypatch, watched):
+    caught = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: caught.append(args.exc_value))
+    before = set(threading.enumerate())
+    for _ in range(3):
+        link = connecting.connect(Place(Connection(url=weaviate.url, grpc_port=weaviate.grpc_port)))
+        assert not watched or link.watch.breaks == 0
+        link.close()
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(5)
+    assert caught == []
+    assert watched or not left
 
 
 def test_a_header_whose_variable_is_not_set_is_named(weaviate, tmp_path):

@@ -88,6 +88,7 @@ def test_what_a_server_cannot_do_now_is_asked_again():
     assert not refused(raised(grpc.StatusCode.UNAVAILABLE))
     assert not refused(WeaviateInsertManyAllFailedError("Unexpected status code: 429"))
     assert not refused(OSError("connection reset"))
+    assert not refused(WeaviateInsertManyAllFailedError("Unexpected status code: 422, store is read-only due to: UpdateVectorIndexConfigs"))
 
 
 def test_listing_indexes_takes_one_request(make, monkeypatch):
@@ -115,7 +116,7 @@ ZONES = [0, 2, -8]
 
 @pytest.fixture(scope="module")
 def letters(weaviate, tmp_path_factory):
-    """Two objects for every id, and times of several zones."""
+    """Times of several zones."""
     with stores_on(weaviate, tmp_path_factory.mktemp("letters")) as make:
         client = make()._link.client
         field = {"tokenization": Tokenization.FIELD, "index_searchable": False}
@@ -137,7 +138,7 @@ def letters(weaviate, tmp_path_factory):
             text = f"letter number {row % 30} of the harbour"
             objects.append(
                 DataObject(
-                    properties={"body": text, "nr": f"nr {row % 30}", "sent": sent}, vector=Letters().embed([f"{text} {row}"])[0].tolist()
+                    properties={"body": text, "nr": f"nr {row}", "sent": sent}, vector=Letters().embed([f"{text} {row}"])[0].tolist()
                 )
             )
         assert not made.data.insert_many(objects).has_errors
@@ -155,23 +156,10 @@ def mail(weaviate, letters, tmp_path):
     store.close()
 
 
-def test_of_several_objects_with_one_id_one_is_a_hit(mail):
-    (hits,) = mail.search([Query("letter number 7 of the harbour")], 50)
-    ids = [hit.passage_id for hit in hits]
-    assert sorted(ids) == sorted({f"nr {row}" for row in range(30)})
-    assert [hit.rank for hit in hits] == list(range(1, 31))
-    assert len({passage.id for passage in mail.sample(50, seed=3)}) == 30
-
-
-def test_the_passage_of_an_id_is_always_the_same_one(mail):
-    found = mail.get([f"nr {row}" for row in range(30)])
-    assert found == mail.get([f"nr {row}" for row in range(30)]) == [mail.get([f"nr {row}"])[0] for row in range(30)]
-
-
 def test_a_smaller_sample_is_the_beginning_of_a_larger_one(mail):
     ten, all_of_them = mail.sample(10, seed=1), mail.sample(99, seed=1)
     assert all_of_them[:10] == ten
-    assert len(all_of_them) == 30
+    assert len(all_of_them) == 60
     assert mail.sample(10, seed=2) != ten
     assert mail.sample(0, seed=1) == []
 
@@ -188,19 +176,18 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one(mail):
     ],
 )
 def test_times_of_all_zones_compare_as_times(mail, letters, op, value):
-    times = {}
-    for each in letters.iterator(return_properties=["nr", "sent"]):
-        times.setdefault(each.properties["nr"], []).append(each.properties["sent"].timestamp())
+    found = letters.iterator(return_properties=["nr", "sent"])
+    times = {each.properties["nr"]: each.properties["sent"].timestamp() for each in found}
     limits = [stamp(text) for text in (value if isinstance(value, tuple) else (value,))]
     fits = {
         ">=": lambda at: at >= limits[0], "<=": lambda at: at <= limits[0], "==": lambda at: at == limits[0],
         ">": lambda at: at > limits[0], "!=": lambda at: at != limits[0], "in": lambda at: at in limits,
     }[op]  # fmt: skip
-    wanted = {name for name, found in times.items() if any(map(fits, found))}
+    wanted = {name for name, at in times.items() if fits(at)}
     filter = Filter(where=(Condition("sent", op, value),))
-    (hits,) = mail.search([Query("letter of the harbour")], 50, filter=filter)
+    (hits,) = mail.search([Query("letter of the harbour")], 99, filter=filter)
     assert {hit.passage_id for hit in hits} == wanted
-    assert {passage.id for passage in mail.sample(50, seed=0, filter=filter)} == wanted
+    assert {passage.id for passage in mail.sample(99, seed=0, filter=filter)} == wanted
 
 
 def stamp(text):

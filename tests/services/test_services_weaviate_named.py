@@ -166,6 +166,16 @@ def test_what_another_store_embedded_is_not_embedded_again(project):
     assert len(held(ctx)) == 30
 
 
+def test_settings_of_the_server_follow_the_config_though_nothing_is_written(project):
+    index.run(project(rows(5)))
+    ctx = project(rows(5), store=STORE + "\n[store.words]\nk1 = 2.0\n")
+    assert index.run(ctx)
+    store = open_store(ctx)
+    assert store._table.collection.config.get().inverted_index_config.bm25.k1 == 2.0
+    assert KnownLetters.texts == []
+    store.close()
+
+
 def test_brought_vectors_are_written_and_so_are_others_of_the_same_texts(project):
     task = TASK.replace("id: id", "id: id, vector: vector")
 

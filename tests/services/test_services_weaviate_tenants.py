@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count
 
 import numpy as np
@@ -17,12 +17,14 @@ from services.weaviate import choose_ports, running_weaviate
 from services.weaviate_stores import store_on
 from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.embedders.base import unit_rows
+from spacy_synthesizrr.embedders.brought import BroughtVectors
 from spacy_synthesizrr.embedders.lsa import make_lsa_embedder
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.base import Condition, Filter, Query, Search
 from spacy_synthesizrr.stores.weaviate.schema import object_id
 from spacy_synthesizrr.stores.weaviate.store import WeaviateStore
-from spacy_synthesizrr.stores.weaviate.tenants import tenant_name
+from spacy_synthesizrr.stores.weaviate.tenants import shared_by, tenant_name
+from spacy_synthesizrr.stores.weaviate.vectorizer import make_weaviate_vectorizer
 
 TESTS = os.path.dirname(os.path.dirname(__file__))
 _numbers = count()
@@ -145,6 +147,22 @@ def test_another_embedder_needs_another_collection(at):
     with pytest.raises(StoreError, match="is for the embedder letters-of-tests"):
         at("one").index(passages(60), make_lsa_embedder(dimensions=8))
     assert_whole(at("one"), passages(60))
+
+
+def test_corpora_that_bring_vectors_of_one_embedder_share_a_collection(at, tmp_path):
+    for key, rows in (("one", passages(40)), ("other", passages(40, start=40)), ("one", passages(60))):
+        with closing(BroughtVectors(Letters(), corpus=tmp_path / "c.jsonl", column="v", spool=tmp_path / "spool")) as brought:
+            for row, passage in enumerate(rows):
+                brought.add(passage, row, Letters().embed([passage.text])[0].tolist())
+            at(key).index(rows, brought)
+        assert_whole(at(key), rows)
+    at("third").index(passages(20), Letters())  # embedded here, by the same embedder
+
+
+def test_a_module_shares_no_collection_with_vectors_that_were_brought(tmp_path):
+    module = make_weaviate_vectorizer("text2vec-ollama", {"model": "words"})
+    with closing(BroughtVectors(module, corpus=tmp_path / "c.jsonl", column="v", spool=tmp_path / "spool")) as brought:
+        assert shared_by(brought) == f"{module.recipe}-brought" != shared_by(module)
 
 
 def test_fits_of_one_embedder_share_a_collection_but_are_not_mixed_up(at):

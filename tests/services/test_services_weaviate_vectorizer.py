@@ -273,6 +273,17 @@ def test_a_module_may_embed_the_queries_of_vectors_that_were_brought(make, servi
     assert hits[0].passage_id == "ship"
 
 
+def test_a_module_takes_over_from_vectors_that_were_brought(make, service, tmp_path):
+    store = make()
+    with closing(BroughtVectors(ollama(service), corpus=tmp_path / "c.jsonl", column="v", spool=tmp_path / "spool")) as brought:
+        for row, (passage, vector) in enumerate(zip(ROWS, vectors(TEXTS), strict=True)):
+            brought.add(passage, row, vector.tolist())
+        store.index(ROWS, brought)
+    more = [*ROWS, Passage("new", "The harbour was closed for a storm.", "paper")]
+    assert store.index(more, ollama(service)).written
+    np.testing.assert_allclose(store.vectors(["ship", "new"]), unit_rows(vectors([TEXTS[-2], more[-1].text])), atol=1e-6)
+
+
 def test_a_store_without_a_server_is_told_what_to_choose(service, tmp_path):
     with pytest.raises(ConfigError, match="works with a store in Weaviate alone"):
         make_memory_store(str(tmp_path)).index(ROWS, ollama(service))

@@ -51,9 +51,10 @@ class GivenStore:
     def vectors(self, ids):
         return self.matrix[[self.rows[name] for name in ids]]
 
-    def iterate(self, with_vectors=False):
+    def iterate(self, with_vectors=False, filter=None):
         for row, passage in enumerate(self.passages):
-            yield passage, self.matrix[row] if with_vectors else None
+            if filter is None or filter.passes(passage):
+                yield passage, self.matrix[row] if with_vectors else None
 
     def count(self):
         return len(self.passages)

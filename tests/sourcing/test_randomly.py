@@ -87,3 +87,14 @@ def test_passages_are_drawn_from_those_that_the_plan_may_use():
     drawn = draw_passages(make(found, retrieval=where), found).tolist()
     assert drawn
     assert {int(name[1:]) % 4 for name in drawn} == {1, 2}
+
+
+def test_the_store_says_what_passes_a_filter():
+    """Stores read values in their own way, such as dates; search and random draw must not differ."""
+
+    class Reads(GivenStore):
+        def iterate(self, with_vectors=False, filter=None):
+            yield from ((found, None) for found in self.passages if filter.where[0].value == "today" and found.id == "p1")
+
+    found = Reads([passage("p0"), passage("p1")], at_angles([0, 1]), SEEDS)
+    assert store_ids(found, Filter(where=(Condition("date", "==", "today"),))).tolist() == [b"p1"]

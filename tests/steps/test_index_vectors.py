@@ -22,8 +22,11 @@ from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.steps import index, prepare
 from spacy_synthesizrr.stores.base import Query
+from spacy_synthesizrr.stores.exchange.moving import import_index
+from spacy_synthesizrr.stores.exchange.writing import export_index
 from spacy_synthesizrr.stores.memory import MemoryStore
 from spacy_synthesizrr.stores.opening import open_store
+from spacy_synthesizrr.stores.survey import look_up
 from spacy_synthesizrr.taskfile import read_task
 
 sys.path.append(str(ROOT / "tests" / "embedders"))
@@ -364,3 +367,60 @@ def test_an_index_with_a_name_can_be_opened_by_it(folder):
     index.run(project(folder, rows(texts(5)), store=NAMED))
     assert MemoryStore(Path("index")).keys() == ["news"]
     assert MemoryStore(Path("index") / "news").count() == 5
+
+
+def both_at_once(folder, monkeypatch):
+    """Run "two" does all of its step between the moment in which "one" has filled the store and that in which it writes notes."""
+    two = project(folder, rows(texts(9)), store=NAMED, run="two", name="other.jsonl", task=TASK)
+    one = project(folder, rows(texts(20)), store=NAMED, name="corpus.jsonl")
+    fill = MemoryStore.index
+
+    def between(self, *given, **more):
+        counts = fill(self, *given, **more)
+        monkeypatch.setattr(MemoryStore, "index", fill)
+        (folder / "task.yml").write_text(TASK.replace("CORPUS", "other.jsonl"))
+        index.run(two)
+        (folder / "task.yml").write_text(TASK.replace("CORPUS", "corpus.jsonl"))
+        return counts
+
+    monkeypatch.setattr(MemoryStore, "index", between)
+    index.run(one)
+    return one, two
+
+
+def test_of_two_runs_at_once_the_earlier_is_told_that_its_index_is_another(folder, monkeypatch):
+    one, two = both_at_once(folder, monkeypatch)
+    assert MemoryStore(Path("index/news")).count() == 9
+    with pytest.raises(StoreError, match="holds another corpus"):
+        open_store(one)
+    assert open_store(two).count() == 9
+
+
+def test_notes_about_another_corpus_than_the_store_holds_are_written_anew(folder, monkeypatch):
+    one, two = both_at_once(folder, monkeypatch)
+    assert prepare._forget_lost_index(one.folder)
+    assert index.run(one)
+    assert open_store(one).count() == about(one)["passages"] == 20
+    with pytest.raises(StoreError, match="holds another corpus"):
+        open_store(two)
+
+
+def test_notes_about_another_corpus_are_not_exported(folder, monkeypatch):
+    pytest.importorskip("pyarrow")
+    both_at_once(folder, monkeypatch)
+    root = MemoryStore(Path("index"))
+    manifest = export_index(root.at("news"), look_up(root, "news"), Path("x.parquet"))
+    assert "notes/corpus.json" not in manifest.files and manifest.content == ""
+
+
+def test_an_index_with_a_name_goes_to_another_store(folder):
+    pytest.importorskip("pyarrow")
+    one = project(folder, rows(texts(20)), store=NAMED)
+    index.run(one)
+    root = MemoryStore(Path("index"))
+    export_index(root.at("news"), look_up(root, "news"), Path("x.parquet"))
+    import_index(MemoryStore(Path("second")), Path("x.parquet"))
+    two = project(folder, rows(texts(20)), store=NAMED.replace('path = "index"', 'path = "second"'), run="two")
+    assert index.run(two)
+    assert open_store(two).count() == 20
+    assert about(two)["held"] == MemoryStore(Path("second/news")).content()

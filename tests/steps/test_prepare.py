@@ -139,3 +139,23 @@ def test_an_index_on_a_server_is_not_missed_because_there_is_no_such_folder(here
     (here / "runs" / "one" / "index.json").write_text(f'{{"store": "{place}"}}')
     run(choices())
     assert receipt.exists()
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ("[passage]\nmin_words = 5", r"unknown section \[passage\]. Did you mean 'passages'"),
+        ("[vectorcache]\nenabled = false", r"unknown section \[vectorcache\]. Did you mean 'vector_cache'"),
+        ('[index]\nnam = "news"', r"\[index\] unknown key 'nam'. Did you mean 'name'"),
+    ],
+)
+def test_a_slip_in_the_store_config_is_found_before_work_starts(here, section, says):
+    path = here / "configs" / "store.memory.cfg"
+    path.write_text(f"{path.read_text()}\n{section}\n")
+    with pytest.raises(ConfigError, match=says):
+        run(choices())
+
+
+def test_a_section_that_others_take_values_from_is_none_too_many(here):
+    edit(here / "configs" / "store.memory.cfg", "max_words = 200", "max_words = ${sizes.most}\n\n[sizes]\nmost = 200")
+    assert run(choices())

@@ -325,6 +325,19 @@ def test_sample_draws_from_what_passes_the_filter(shelf, filter):
     assert drawn == {passage.id for passage in CORPUS if filter.passes(passage)}
 
 
+@pytest.mark.parametrize("filter", FILTERS, ids=str)
+def test_iterate_gives_what_passes_the_filter(shelf, filter):
+    assert [passage for passage, _ in shelf.iterate(filter=filter)] == [passage for passage in CORPUS if filter.passes(passage)]
+
+
+def test_content_is_what_index_wrote_last(any_store):
+    store = any_store.make()
+    assert store.content() == ""
+    counts = [store.index(iter(CORPUS[:stop]), WordVectors()) for stop in (5, 6)]
+    assert store.content() == counts[1].content != counts[0].content
+    assert store.index(iter(CORPUS[:6]), WordVectors()).content == store.content() != ""
+
+
 def test_count_and_embedder(shelf):
     assert shelf.complete()
     assert shelf.count() == 90

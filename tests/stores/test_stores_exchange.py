@@ -1,6 +1,8 @@
 """An index as a file: all of it comes back, nothing else is taken in, and memory does not follow its size."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,8 +18,9 @@ from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.embedders.base import load_embedder, unit_rows
 from spacy_synthesizrr.embedders.lsa import make_lsa_embedder
 from spacy_synthesizrr.errors import ConfigError, InputError, StoreError
+from spacy_synthesizrr.receipts import RunFolder, locked
 from spacy_synthesizrr.stores.base import Query, Search
-from spacy_synthesizrr.stores.exchange import form
+from spacy_synthesizrr.stores.exchange import form, reading, writing
 from spacy_synthesizrr.stores.exchange.moving import import_index, plan_import
 from spacy_synthesizrr.stores.exchange.reading import read_manifest
 from spacy_synthesizrr.stores.exchange.writing import export_index
@@ -218,6 +221,98 @@ def test_a_table_that_was_altered_is_refused(file, tmp_path, change):
     assert left_behind(tmp_path / "two") == []
 
 
+GOOD = {"id": "a", "text": "t", "source": "", "document": "", "number": 0, "meta": "{}", "vector": [1.0, 0.0]}
+TOLD = {"key": "k", "passages": 1, "fingerprint": "x", "vectors": "y", "embedder": {"id": "e", "dimensions": 2, "normalised": True}}
+
+
+def crafted(path, rows=(GOOD,), row_group_size=None, packed=True, **told):
+    """A file whose description has the right hash of itself, whatever it says."""
+    columns = {name: [row.get(name) for row in rows] for name in form.schema().names}
+    with pq.ParquetWriter(path, form.schema(), compression="zstd", use_dictionary=packed) as writer:
+        writer.write_table(pa.table(columns, schema=form.schema()), row_group_size=row_group_size)
+        writer.add_key_value_metadata({form.ABOUT: form.Manifest(**{**TOLD, **told}).to_text()})
+    return path
+
+
+ROWS_THAT_CANNOT_BE = [
+    {"id": None}, {"text": None}, {"source": None}, {"number": None}, {"vector": None}, {"vector": [1.0]}, {"vector": [1.0, float("nan")]},
+    {"meta": None}, {"meta": "[1]"}, {"meta": "3"}, {"meta": '{"a": NaN}'}, {"meta": '{"a": [1e999]}'}, {"meta": '{"a": "\\ud800"}'},
+    {"meta": '{"a": ' + "[" * 9999 + "]" * 9999 + "}"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS_THAT_CANNOT_BE, ids=lambda row: str(row)[:30])
+def test_a_row_that_cannot_be_is_refused(tmp_path, row):
+    file = crafted(tmp_path / "x.parquet", [{**GOOD, **row}])
+    with pytest.raises(InputError, match="no whole file of an index"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"passages": "many"}, {"passages": -1}, {"passages": 0}, {"passages": True}, {"seed": "x"}, {"key": 3}, {"fingerprint": None},
+        {"vectors": 1}, {"embedder": {}}, {"embedder": []}, {"embedder": {**TOLD["embedder"], "dimensions": 0}},
+        {"embedder": {**TOLD["embedder"], "dimensions": 2.0}}, {"embedder": {"dimensions": 2}}, {"files": {"notes/x": 3}},
+        {"files": {"notes/x": {"bytes": -1, "sha256": ""}}}, {"files": {"notes/x": {"bytes": 1}}}, {"files": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_description_that_cannot_be_is_refused(tmp_path, told):
+    with pytest.raises(InputError, match="no whole file of an index"):
+        read_manifest(crafted(tmp_path / "x.parquet", **told))
+
+
+def test_an_embedder_that_is_none_is_refused(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(root.at(KEY).embedder), "save", lambda self, folder: not_an_embedder(folder))
+    export(root, tmp_path / "x.parquet")
+    with pytest.raises(StoreError, match="The embedder of this index cannot be made"):
+        import_index(make_memory_store(str(tmp_path / "two")), tmp_path / "x.parquet")
+
+
+def not_an_embedder(folder):
+    folder.mkdir()
+    (folder / "embedder.json").write_text('{"factory": "synthesizrr.MemoryStore.v1", "parameters": {}}')
+
+
+def test_a_file_with_a_huge_row_group_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", None)
+    file = crafted(tmp_path / "x.parquet", [GOOD] * (form.ROWS + 1), passages=form.ROWS + 1)
+    with pytest.raises(InputError, match="more than 2,048 passages in one piece"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
+def test_a_file_that_unpacks_to_very_much_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LARGE", 1 << 20)
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+    file = crafted(tmp_path / "x.parquet", [{**GOOD, "text": "x" * 9999}] * 999, passages=999, packed=False)
+    with pytest.raises(InputError, match="packed more densely than texts can be"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
+def test_a_value_that_is_told_many_times_is_not_taken_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LARGE", 1 << 20)
+    file = crafted(tmp_path / "x.parquet", [{**GOOD, "text": "x" * 9999}] * 999, passages=999)
+    with pytest.raises(InputError, match="packed more densely than texts can be"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
+def test_a_file_with_more_passages_than_it_says_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", None)
+    file = crafted(tmp_path / "x.parquet", [GOOD] * 5, row_group_size=1)
+    with pytest.raises(InputError, match="does not hold as many passages as it says"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
+def test_a_row_group_that_holds_more_than_it_says_is_not_read_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "_check_size", lambda *_: None)
+    file = crafted(tmp_path / "x.parquet", [GOOD] * 5)
+    with pytest.raises(InputError, match="holds more passages than it says"):
+        import_index(make_memory_store(str(tmp_path / "two")), file)
+
+
 def test_a_description_cannot_name_a_file_outside(file):
     manifest = read_manifest(file)
     text = form.Manifest(**{**manifest.__dict__, "files": {"notes/../../x": {"bytes": 0, "sha256": ""}}}).to_text()
@@ -250,6 +345,54 @@ def test_an_export_that_fails_leaves_no_file(root, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         export(root, tmp_path / "out" / "index.parquet")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"my notes", b"PAR1 no parquet PAR1"])
+def test_an_export_does_not_replace_what_is_no_index(root, tmp_path, content):
+    (tmp_path / "notes.txt").write_bytes(content)
+    with pytest.raises(InputError, match="no whole file of an index: it was not touched. Give the index another name"):
+        export(root, tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_bytes() == content
+
+
+def test_an_export_does_not_replace_another_parquet_file_nor_a_folder(root, tmp_path):
+    pq.write_table(pa.table({"text": ["x"]}), tmp_path / "x.parquet")
+    for target in (tmp_path / "x.parquet", tmp_path):
+        with pytest.raises(InputError, match="it was not touched"):
+            export(root, target)
+    assert pq.read_table(tmp_path / "x.parquet").num_rows == 1
+
+
+def test_an_export_replaces_an_older_one(root, file):
+    root.at(KEY).delete(["id 1"])
+    export(root, file)
+    assert read_manifest(file).passages == len(passages()) - 1
+
+
+def test_a_step_that_begins_meanwhile_leaves_an_export_into_its_run_folder_alone(root, tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    whole = writing._write_passages
+
+    def write(*given):
+        with locked(run):
+            return whole(*given)
+
+    monkeypatch.setattr(writing, "_write_passages", write)
+    export(root, run.file("index.parquet"))
+    assert read_manifest(run.file("index.parquet")).passages == len(passages())
+
+
+def test_a_killed_export_stops_no_step_and_the_next_one_clears_it_away(root, tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    if (child := os.fork()) == 0:
+        writing._write_passages = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        export(root, run.file("index.parquet"))
+    os.waitpid(child, 0)
+    assert [path.name for path in run.path.iterdir()] != []
+    with locked(run):
+        pass
+    export(root, run.file("index.parquet"))
+    assert sorted(path.name for path in run.path.iterdir()) == [".lock", "index.parquet"]
 
 
 def test_an_index_that_changes_meanwhile_is_not_exported(root, tmp_path):

@@ -2,6 +2,7 @@
 somebody built anew meanwhile."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -68,6 +69,38 @@ def test_words_are_not_written_into_an_index_that_was_built_anew_meanwhile(tmp_p
     with pytest.raises(StoreError, match="has been built anew since it was opened"):
         store.search([Query("ferry")], 1, how=Search("keyword"))
     assert (tmp_path / "index" / "keywords" / "keywords.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("opened", ["embedder", "passages", "deleted"])
+def test_files_of_two_indexes_are_never_mixed(tmp_path, opened):
+    """A reader opens each file when it first needs it; meanwhile another run may have built the index anew."""
+    store = built(tmp_path / "index")
+    ask = Query("ferry", store.embedder.embed(["a ferry"])[0])
+    store.close()
+    {"embedder": lambda: store.embedder, "passages": lambda: store.get(["id0"]), "deleted": store.count}[opened]()
+    built(tmp_path / "index", TEXTS[::-1])
+    with pytest.raises(StoreError, match="has been built anew since it was opened"):
+        store.search([ask], 1)
+    store.close()
+    assert store.search([Query("a ferry in the harbour")], 1)[0][0].passage_id == "id3"
+
+
+def test_a_reader_of_an_index_that_was_deleted_meanwhile_is_told(tmp_path):
+    store = built(tmp_path / "index")
+    store.embedder  # noqa: B018
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(StoreError, match="or deleted"):
+        store.get(["id0"])
+
+
+def test_content_follows_from_what_lies_there_now(tmp_path):
+    store = built(tmp_path / "index")
+    first = store.content()
+    built(tmp_path / "index", TEXTS[::-1])
+    second = store.content()
+    built(tmp_path / "index")
+    assert first and first != second and store.content() == first
+    assert MemoryStore(tmp_path / "nothing").content() == ""
 
 
 @pytest.mark.parametrize("lost", ["fingerprint", "factory", "parameters"])

@@ -7,24 +7,19 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Tuple
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from spacy_synthesizrr.errors import ConfigError, TeacherError
+from spacy_synthesizrr.secret_names import LITERAL, SECRET, flat, is_secret
 
 NAME = "synthesizrr.ChatCompletions.v1"
 PATH = "/chat/completions"
 HIDDEN = "***"
 TOO_SHORT = 6  # letters of a word that is no secret by itself, such as "Bearer"
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-_SECRET = re.compile(r"authoriz|api[-_]?key|secret|password|passwd|credential|cookie|(?:^|[-_])(?:auth|token|sig)$", re.IGNORECASE)
-_KEY = re.compile(r"(?:^|[-_])key$", re.IGNORECASE)  # a secret in a header or an address; in a body, "prompt_cache_key" is none
-_LITERAL = re.compile(
-    r"^(?:bearer|basic|token)\s+\S|^(?:sk|gsk|hf|xai|pk|ghp)[-_][\w-]{8,}|^AIza[\w-]{20,}|^AKIA[A-Z0-9]{12,}|^eyJ[\w-]{10,}\.",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -115,7 +110,7 @@ def make_endpoint(
     for header, value in (headers or {}).items():
         if not isinstance(value, str):
             raise ConfigError(f"{NAME}: the value of the header '{header}' must be text (was: {value!r}). Put it in quotes.")
-        if is_secret(header) or _LITERAL.search(value):
+        if is_secret(header) or LITERAL.search(value):
             raise ConfigError(
                 f"{NAME}: the header '{header}' looks like a secret, and configs are written to disk in clear. "
                 f'Put it into an environment variable and name that: headers_env = {{"{header}": "MY_VARIABLE"}}'
@@ -123,11 +118,6 @@ def make_endpoint(
     _check_headers({**(headers or {}), **(headers_env or {})})
     _check_twice([*(headers or {}), *(headers_env or {}), *(["Authorization"] if api_key_env else [])])
     return Endpoint(url, identity or where, dict(headers or {}), dict(headers_env or {}), api_key_env)
-
-
-def is_secret(name: str) -> bool:
-    """RETURNS (bool): Whether a header or a query parameter has the name of a secret."""
-    return bool(_SECRET.search(name) or _KEY.search(name))
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
@@ -160,12 +150,12 @@ def _address(base_url: str, teacher: str) -> Tuple[str, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{teacher}: base_url must begin with http:// or https:// and name a host (was: '{base_url}'). {example}")
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        if is_secret(name) or _LITERAL.search(value):
+        if is_secret(name) or LITERAL.search(value):
             raise ConfigError(
                 f"{teacher}: base_url carries the secret '{name}', and configs are written to disk in clear. "
                 'Send it as a header instead: headers_env = {"api-key": "MY_VARIABLE"}'
             )
-    if any(_LITERAL.search(part) for part in parts.path.split("/")):
+    if any(LITERAL.search(part) for part in parts.path.split("/")):
         raise ConfigError(f"{teacher}: the path of base_url holds what looks like a secret, and configs are written to disk in clear.")
     path = parts.path.rstrip("/")
     path = path if path.endswith(PATH) else path + PATH
@@ -181,8 +171,8 @@ def check_no_secrets(values: Mapping[str, Any], where: str, *, name: str = NAME)
     where (str): The setting, for the error. name (str): The registered name of the teacher, for the error.
     RAISES (ConfigError): Names the key, never the value.
     """
-    for key, value in _flat(values):
-        if _SECRET.search(key) or (isinstance(value, str) and _LITERAL.search(value)):
+    for key, value in flat(values):
+        if SECRET.search(key) or (isinstance(value, str) and LITERAL.search(value)):
             raise ConfigError(
                 f"{name}: {where} holds '{key}', which looks like a secret. Name an environment variable in headers_env instead."
             )
@@ -190,15 +180,3 @@ def check_no_secrets(values: Mapping[str, Any], where: str, *, name: str = NAME)
         json.dumps(dict(values), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {where} cannot be written as JSON: {error}.") from None
-
-
-def _flat(values: Any, name: str = "") -> Iterator[Tuple[str, Any]]:
-    """All keys with their values, nested ones too; what stands in a list counts under the list's key."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            yield str(key), value
-            yield from _flat(value, str(key))
-    elif isinstance(values, (list, tuple)):
-        for value in values:
-            yield name, value
-            yield from _flat(value, name)

@@ -43,6 +43,7 @@ class Manifest:
     fingerprint (str): Of the passages, as stores count it. vectors (str): SHA-256 of all vectors in their order.
     embedder (Mapping): What `describe` says of it. seed (int): Of its fit.
     files (Mapping[str, Mapping]): Bytes and SHA-256 of each small file.
+    content (str): Of an index with a name, by which a run knows its corpus and settings; empty where the key says it.
     """
 
     key: str
@@ -52,11 +53,17 @@ class Manifest:
     embedder: Mapping[str, Any]
     seed: int = 0
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    content: str = ""
 
     @property
     def dimensions(self) -> int:
         """RETURNS (int): Of the vectors."""
         return int(self.embedder["dimensions"])
+
+    @property
+    def rows(self) -> int:
+        """RETURNS (int): Of the table: passages, and the pieces of the small files."""
+        return self.passages + sum(max(1, -(-about["bytes"] // CHUNK)) for about in self.files.values())
 
     def to_text(self) -> str:
         """RETURNS (str): JSON with a hash of it."""
@@ -78,13 +85,28 @@ class Manifest:
             if found["check"] != _check(found["about"]):
                 raise ValueError("its description was altered")
             manifest = cls(**found["about"])
+            _check_types(manifest)
             check_key(manifest.key)
             for name in manifest.files:
                 if not _FILE.fullmatch(name):
                     raise ValueError(f"'{name[:60]}' is no file of an index")
-        except (ValueError, KeyError, TypeError, ConfigError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
             raise damaged(path, str(error)) from error
         return manifest
+
+
+def _check_types(manifest: Manifest) -> None:
+    """RAISES (ValueError): When the description says what none of ours can."""
+    texts = (manifest.key, manifest.content, manifest.fingerprint, manifest.vectors, manifest.embedder["id"])
+    counts = (manifest.passages, *(about["bytes"] for about in manifest.files.values()))
+    if not all(isinstance(text, str) for text in (*texts, *(about["sha256"] for about in manifest.files.values()))):
+        raise ValueError("its description has no text where one belongs")
+    if any(type(count) is not int or count < 0 for count in counts) or type(manifest.seed) is not int:
+        raise ValueError("its description has no count where one belongs")
+    if not manifest.passages:
+        raise ValueError("it holds no passages")
+    if type(manifest.embedder["dimensions"]) is not int or not 1 <= manifest.embedder["dimensions"] < 1 << 20:
+        raise ValueError("its embedder has no dimensions")
 
 
 def _check(about: Mapping[str, Any]) -> str:

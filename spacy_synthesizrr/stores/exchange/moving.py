@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from spacy_synthesizrr.errors import StoreError
-from spacy_synthesizrr.jsonl import atomic
+from spacy_synthesizrr.jsonl import atomic, read_json, write_json
 from spacy_synthesizrr.stores.base import Store, brings_passages, describe
 from spacy_synthesizrr.stores.exchange.carried import Carried
 from spacy_synthesizrr.stores.exchange.form import EMBEDDER, NOTES, Manifest, check_key
 from spacy_synthesizrr.stores.exchange.reading import VECTORS, read_manifest, unpack
-from spacy_synthesizrr.stores.opening import NOTE
+from spacy_synthesizrr.stores.opening import HELD, NOTE
 from spacy_synthesizrr.stores.passages import PassageFile
 from spacy_synthesizrr.stores.publish import workspace
 from spacy_synthesizrr.stores.survey import Held, look_up
@@ -81,15 +81,21 @@ def import_index(root: Store, path: Path, key: str = "") -> bool:
                 if describe(embedder) != dict(manifest.embedder):
                     raise StoreError(f"The embedder in {path} is {embedder.id}, not {manifest.embedder['id']} as the file says.")
                 counts = store.index(file.get(range(manifest.passages)), embedder, seed=manifest.seed)
-            _take_notes(store, work / NOTES)
+            _take_notes(store, work / NOTES, counts.content)
         return counts.written
 
 
-def _take_notes(store: Store, folder: Path) -> None:
-    """Write the notes; the counts that vouch for them come last."""
+def _take_notes(store: Store, folder: Path, content: str) -> None:
+    """Write the notes; the counts that vouch for them come last.
+
+    content (str): What the store calls what it holds now; the one that the notes come from may have had another word for it.
+    """
     if not folder.is_dir():
         return
     store.notes.mkdir(exist_ok=True)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == NOTE):
+        if path.name == NOTE and isinstance(note := read_json(path), dict) and HELD in note:
+            write_json(store.notes / NOTE, {**note, HELD: content})
+            continue
         with path.open("rb") as source, atomic(store.notes / path.name, "wb") as target:
             shutil.copyfileobj(source, target)

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import glob
 import hashlib
 import json
+import os
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from spacy_synthesizrr.candidates import Passage
-from spacy_synthesizrr.errors import StoreError, require
+from spacy_synthesizrr.errors import InputError, StoreError, require
 from spacy_synthesizrr.fingerprints import fingerprint
-from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
+from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.base import Store, describe
 from spacy_synthesizrr.stores.exchange.form import ABOUT, CHUNK, EMBEDDER, EXTRA, FIELDS, NOTES, ROWS, Manifest, check_key, schema
-from spacy_synthesizrr.stores.opening import NOTE
+from spacy_synthesizrr.stores.exchange.reading import read_manifest
+from spacy_synthesizrr.stores.opening import HELD, NOTE
 from spacy_synthesizrr.stores.passages import Seen, batched, hash_text
+from spacy_synthesizrr.stores.publish import locked
 from spacy_synthesizrr.stores.survey import Held
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pyarrow.parquet import ParquetWriter
+
+UNFINISHED = ".unfinished"
 
 
 def export_index(store: Store, held: Held, target: Path) -> Manifest:
@@ -35,24 +43,59 @@ def export_index(store: Store, held: Held, target: Path) -> Manifest:
     held (Held): What is known of the index.
     RETURNS (Manifest): What the file says of itself.
     RAISES (StoreError): When the index has no vectors, has an id twice, or changes meanwhile.
+    RAISES (InputError): When something else than the file of an index is there already.
     RAISES (MissingExtraError): Without pyarrow.
     """
     pq = require("pyarrow.parquet", EXTRA)
     check_key(held.key)
     embedder = store.embedder
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=target.parent) as work:
+    _check_target(target)
+    with tempfile.TemporaryDirectory() as work:
         files = _small_files(store, held, Path(work))
-        with atomic(target, "wb") as file:
+        with _appearing(target) as file:
             with contextlib.closing(pq.ParquetWriter(file, schema(), compression=_packed(), use_dictionary=False)) as writer:
                 sums = _write_passages(writer, store, held)
                 about = {name: fingerprint(path) for name, path in files.items()}
                 for name, path in files.items():
                     _write_file(writer, name, path)
-                seed = int(_note(files).get("seed", 0))
-                manifest = Manifest(held.key, sums.passages, sums.fingerprint, sums.vectors, describe(embedder), seed, about)
+                seed, content = int(_note(files).get("seed", 0)), str(_note(files).get("content", ""))
+                manifest = Manifest(held.key, sums.passages, sums.fingerprint, sums.vectors, describe(embedder), seed, about, content)
                 writer.add_key_value_metadata({ABOUT: manifest.to_text()})
     return manifest
+
+
+def _check_target(target: Path) -> None:
+    if not target.exists():
+        return
+    try:
+        read_manifest(target)
+    except InputError as error:
+        cure = "Give the index another name, or move away what is there."
+        raise InputError("This is there already and is no whole file of an index: it was not touched.", path=target, cure=cure) from error
+
+
+@contextlib.contextmanager
+def _appearing(target: Path) -> Iterator[IO[bytes]]:
+    """A file beside `target` that takes its name at the end. It is called otherwise than the unfinished files that a step clears
+    out of its run folder, for a step may begin meanwhile; what a killed export left goes with the next one of that name.
+
+    YIELDS (IO): The file, open for writing.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{UNFINISHED}"):
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(left, wait=False):
+            left.unlink()
+    part = target.with_name(f".{target.name}.{uuid.uuid4().hex}{UNFINISHED}")
+    try:
+        with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _packed() -> dict[str, str]:
@@ -123,6 +166,8 @@ def _small_files(store: Store, held: Held, work: Path) -> dict[str, Path]:
     if store.notes.is_dir():
         files |= {f"{NOTES}/{path.name}": path for path in sorted(store.notes.iterdir()) if path.is_file()}
     note = f"{NOTES}/{NOTE}"
+    if _note(files).get(HELD, content := store.content()) != content:
+        files.pop(note)  # it is about what lay there before
     if held.deleted and note in files:  # it counts the passages that travel
         write_json(work / NOTE, {**read_json(files[note]), "passages": held.passages})
         files[note] = work / NOTE

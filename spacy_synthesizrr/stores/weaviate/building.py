@@ -10,10 +10,16 @@ from spacy_synthesizrr.stores.passages import PassageFile, PassageWriter
 from spacy_synthesizrr.stores.weaviate.home import Home
 from spacy_synthesizrr.stores.weaviate.schema import FORMAT, Kinds, State
 from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.tuning import follow, refuse_other_words
 from spacy_synthesizrr.stores.weaviate.vectorizer import SAME, WeaviateVectorizer, bound, changed_model, module_of
 from spacy_synthesizrr.stores.weaviate.writing import Filling, tail, wait_until_indexed
 
 TRIED = 10  # stored passages that are embedded again, to see whether a model is still the same
+
+
+def content_key(counted: PassageWriter, embedder: Embedder, seed: int) -> str:
+    """RETURNS (str): Of an index with these passages; what its `State.key` will be."""
+    return digest(str(FORMAT), counted.fingerprint, embedder.recipe, str(seed))
 
 
 def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, kinds: Kinds, embedder: Embedder, *, seed: int) -> bool:
@@ -28,8 +34,10 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
     """
     embedder = bound(embedder, table.place)
     table.admit(embedder)
-    key, before = digest(str(FORMAT), counted.fingerprint, embedder.recipe, str(seed)), table.state()
+    refuse_other_words(table)
+    key, before = content_key(counted, embedder, seed), table.state()
     if before is not None and _holds(before, key) and home.about().get("key") == key:
+        follow(table)
         return False
     fitted = bound(home.fitted(embedder, file, key, seed=seed), table.place)
     module = module_of(fitted)
@@ -46,20 +54,19 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
     )  # fmt: skip
     if before is not None and before.embedder == state.embedder and isinstance(fitted, WeaviateVectorizer):
         check_model(table, fitted)
-    if before is not None and before.key != key and getattr(embedder, "brought", False):
-        table.drop()  # a passage that is there may have brought another vector now, and nothing there says so
-        before, state = None, state.but(kinds=kinds)
-    if before is not None and before.embedder != state.embedder:
-        _refuse_another_fit(table, home, before, state)
+    if before is not None and not _can_stay(table, home, before, state, brought=getattr(embedder, "brought", False)):
         table.drop()
         before, state = None, state.but(kinds=kinds)
     if before is not None and _holds(before, key):
+        follow(table)
         return False  # whole, but built from another folder
     if before is None or before.key != key:
         home.clear_notes()
     if before is None:
         table.create(state, fitted)
+        follow(table)  # tenants share what the first of them made
     else:
+        follow(table)
         table.add_kinds(kinds)
         table.write_state(state)
     interrupted = 0 if before is None or before.complete else before.tail
@@ -70,6 +77,21 @@ def build(table: Table, home: Home, counted: PassageWriter, file: PassageFile, k
         raise StoreError(f"Somebody else changed {table.where} while it was being built. Run the step 'index' again.")
     table.write_state(state.but(complete=True))
     return written > 0
+
+
+def _can_stay(table: Table, home: Home, before: State, state: State, *, brought: bool) -> bool:
+    """Say whether what is there is a part of what shall be.
+
+    brought (bool): Whether the corpus brings the vectors.
+    RAISES (StoreError): When it is another one's, and not ours to throw away.
+    """
+    if brought and before.key != state.key:
+        return False  # a passage that is there may have brought another vector now, and nothing there says so
+    if before.embedder != state.embedder:
+        _refuse_another_fit(table, home, before, state)
+        return False
+    # made for a module that embeds, or for vectors that are sent: this cannot be changed, and matters when something is written
+    return before.module == state.module or _holds(before, state.key)
 
 
 def check_model(table: Table, fitted: WeaviateVectorizer) -> None:

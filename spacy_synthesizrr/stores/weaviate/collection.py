@@ -7,6 +7,7 @@ ours that must be the one that made the stored vectors: this is tried before any
 from __future__ import annotations
 
 import functools
+import json
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ class CollectionStore:
 
     def __init__(self, place: Place, folder: Path, mapped: Mapped, key: str = "") -> None:
         self._place, self._folder, self._mapped, self._key = place, folder, mapped, key
-        where = digest("collection", place.url or "", mapped.name, mapped.tenant or "", mapped.vector_name or "", key)
+        where = digest("collection", place.url or "", self.mapping, key)
         self._home = Home(folder / HOME / f"collection-{where}")
 
     def __reduce__(self) -> tuple[type[CollectionStore], tuple[Any, ...]]:
@@ -65,7 +66,12 @@ class CollectionStore:
     def location(self) -> str:
         """RETURNS (str): Server and collection."""
         tenant = f", tenant {self._mapped.tenant}" if self._mapped.tenant else ""
-        return f"{self._place.url or 'embedded Weaviate'}, collection {self._mapped.name}{tenant}"
+        return f"{self._place.shown}, collection {self._mapped.name}{tenant}"
+
+    @property
+    def mapping(self) -> str:
+        """RETURNS (str): What is read of the collection, and as what: with something else the passages are others."""
+        return json.dumps(self._mapped.model_dump(), sort_keys=True, ensure_ascii=False)
 
     @property
     def notes(self) -> Path:
@@ -85,17 +91,22 @@ class CollectionStore:
         self._layout  # noqa: B018  (refuses what is not there)
         return bool(self._home.about())
 
+    def content(self) -> str:
+        """RETURNS (str): Nothing: the passages are not ours, and nobody says when they change."""
+        return ""
+
     def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
         """Write nothing: try whether the embedder is the one that made the vectors, and keep it here.
 
         passages (Iterable[Passage]): Left unread; the passages are those of the collection.
         embedder (Embedder): A pretrained one, or `own_embedder`, which needs no trial.
         RETURNS (IndexCounts): How many passages there are.
-        RAISES (StoreError): When the embedder is another one.
+        RAISES (StoreError): When the embedder is another one, or several objects have the same id.
         """
         count = self.count()
         if not count:
             raise StoreError(f"The collection {self.location} is empty.")
+        self._picker.check_ids()
         embedder = bound(embedder, self._place)
         with self._home.alone():
             fit_on_nothing(embedder, seed=seed, whose="the vectors of a collection")
@@ -180,9 +191,10 @@ class CollectionStore:
         found = np.array([nothing if vector is None else vector for vector in rows], dtype=np.float32)
         return found.reshape(len(rows), len(nothing))
 
-    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
-        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order of the objects' ids."""
-        yield from self._picker.all(with_vectors=with_vectors)
+    def iterate(self, with_vectors: bool = False, filter: Filter | None = None) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages that pass, in the order of the objects' ids."""
+        passes = self._layout.as_read(filter or Filter()).passes
+        yield from (row for row in self._picker.all(with_vectors=with_vectors) if passes(row[0]))
 
     def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
         """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""

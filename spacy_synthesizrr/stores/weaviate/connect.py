@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 OLDEST = (1, 33)  # below it there is no filter that leaves passages out
 HEALTH, SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"  # the answer of a healthy gRPC server, as its protocol encodes it
+LAST_LOOK = 2.0  # seconds; gRPC looks whether it should still watch five times a second
 INSERT_SECONDS = 300.0  # at least, for one batch: a module of the server may have to embed it
 THREE_WAYS = (
     "There are three ways: start a server and set WEAVIATE_URL (and WEAVIATE_GRPC_PORT) to where it listens; "
@@ -103,7 +105,7 @@ def _server(place: Place, url: str) -> Link:
             http_host=at.host, http_port=at.port, http_secure=at.secure,
             grpc_host=grpc_host, grpc_port=grpc_port, grpc_secure=at.secure,
         ),
-        **_common(place),
+        **_common(place, key=place.api_key()),
     )  # fmt: skip
     return _opened(client, place, at.url, Address(grpc_host, grpc_port, at.secure))
 
@@ -121,7 +123,7 @@ def _cloud(place: Place, url: str) -> Link:
         connection_params=weaviate.connect.ConnectionParams.from_params(
             http_host=at.host, http_port=at.port, http_secure=True, grpc_host=grpc_host, grpc_port=443, grpc_secure=True
         ),
-        **_common(place),
+        **_common(place, key=place.api_key()),
     )
     return _opened(client, place, at.url, Address(grpc_host, 443, True))
 
@@ -136,7 +138,7 @@ def _embedded(place: Place) -> Link:
                 http_host=running.host, http_port=running.port, http_secure=False,
                 grpc_host=running.host, grpc_port=running.grpc_port, grpc_secure=False,
             ),
-            **_common(place, secrets=False),
+            **_common(place, key=None),  # it takes everybody; its modules may need the headers
         )  # fmt: skip
         where = f"http://{running.host}:{running.port}"
         return _opened(client, place, where, Address(running.host, running.grpc_port, False), running)
@@ -145,13 +147,13 @@ def _embedded(place: Place) -> Link:
         raise
 
 
-def _common(place: Place, *, secrets: bool = True) -> dict[str, Any]:
+def _common(place: Place, *, key: str | None) -> dict[str, Any]:
     from weaviate.classes.init import AdditionalConfig, Auth, Timeout
 
-    key, seconds = place.api_key() if secrets else None, place.connection.timeout
+    seconds = place.connection.timeout
     return {
         "auth_client_secret": Auth.api_key(key) if key else None,
-        "additional_headers": (place.headers() or None) if secrets else None,
+        "additional_headers": place.headers() or None,
         "additional_config": AdditionalConfig(
             timeout=Timeout(init=seconds, query=seconds, insert=max(seconds, INSERT_SECONDS)), trust_env=place.connection.trust_env
         ),
@@ -218,15 +220,22 @@ class Watch:
     """
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self.breaks = 0
-        self._channel, self._ready = channel, False
-        channel.subscribe(self._changed, try_to_connect=True)
+        self._breaks = 0
+        self._channel, self._ready, self._watching = channel, False, False
+
+    @property
+    def breaks(self) -> int:
+        """RETURNS (int): How often it broke since this was first asked: who only reads needs no thread that watches."""
+        if not self._watching:
+            self._watching = True
+            self._channel.subscribe(self._changed, try_to_connect=True)
+        return self._breaks
 
     def _changed(self, state: grpc.ChannelConnectivity) -> None:
         import grpc
 
         ready = state is grpc.ChannelConnectivity.READY
-        self.breaks += self._ready and not ready
+        self._breaks += self._ready and not ready
         self._ready = ready
 
     def serves(self) -> bool:
@@ -241,7 +250,11 @@ class Watch:
 
     def close(self) -> None:
         """Stop watching."""
-        self._channel.unsubscribe(self._changed)
+        if self._watching:
+            self._channel.unsubscribe(self._changed)
+            last = time.monotonic() + LAST_LOOK  # the thread that watches would end with a traceback on a channel that is closed
+            while getattr(getattr(self._channel, "_connectivity_state", None), "polling", False) and time.monotonic() < last:
+                time.sleep(0.01)
         self._channel.close()
 
 

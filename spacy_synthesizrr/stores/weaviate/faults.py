@@ -12,6 +12,7 @@ HIDDEN = "***"
 LONGEST = 400  # characters of what a server said
 _STATUS = re.compile(r"Unexpected status code: (\d+)")
 _LIMIT = "query maximum results exceeded"
+BUSY = "read-only due to: UpdateVectorIndexConfigs"  # for a moment, while another writer describes the collection
 _LATER = (408, 425, 429)  # it was too slow, or is too busy
 _FINAL = ("INVALID_ARGUMENT", "PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED")  # of the gRPC port
 
@@ -72,6 +73,8 @@ def forbidden(error: Exception) -> bool:
 def refused(error: Exception) -> bool:
     """RETURNS (bool): Whether the server will say the same however often it is asked."""
     status = status_of(error)
+    if BUSY in str(error):
+        return False
     return forbidden(error) or (400 <= status < 500 and status not in _LATER) or _code(error) in _FINAL or _LIMIT in str(error)
 
 

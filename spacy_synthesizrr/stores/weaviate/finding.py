@@ -17,7 +17,7 @@ from spacy_synthesizrr.stores.ranking import Ranking, find
 from spacy_synthesizrr.stores.searching import by_keyword, query_vectors
 from spacy_synthesizrr.stores.weaviate.objects import Objects
 from spacy_synthesizrr.stores.weaviate.schema import DELETED, ID, KINDS, ROW, Kinds, State, filterable, meta_property, object_id
-from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.table import Table, changed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,7 +136,9 @@ class Finder:
 
     def _note(self, found: Any) -> int:
         row, name = int(found.properties[ROW]), str(found.properties[ID])
-        self.names[row] = (name, (found.properties.get("source"), found.properties.get("document") or name))
+        noted = self.names.setdefault(row, (name, (found.properties.get("source"), found.properties.get("document") or name)))
+        if noted[0] != name:
+            raise changed(self.table.where)  # rows move while an index is written
         return row
 
     def _in_order(self, depth: int) -> Ranking:
@@ -172,6 +174,8 @@ class Finder:
 
     def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         found = self.table.by_rows(rows.tolist(), with_vectors=True)
+        if len(found) < len(rows):
+            raise changed(self.table.where)
         some = [found[row].vector for row in rows.tolist()]
         nothing = np.zeros(int(self.state.embedder["dimensions"]), dtype=np.float32)
         return np.array([nothing if vector is None else vector for vector in some], dtype=np.float32)
@@ -237,6 +241,16 @@ def server_filter(state: State, filter: Filter) -> tuple[Any, frozenset[str], bo
         if part is not None:
             parts.append(part)
     return (By.all_of(parts) if parts else None), uuids, False
+
+
+def allowed_rows(table: Table, state: State, filter: Filter) -> NDArray[np.int64]:
+    """RETURNS (ndarray): Rows of the passages that pass a filter, in their order."""
+    where, _, empty = server_filter(state, Filter(where=filter.where))
+    if empty:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.arange(state.passages) if where is None else table.rows(state.passages, where)
+    banned = [stored.row for stored in table.by_ids(list(filter.exclude)).values()]
+    return np.setdiff1d(rows, np.array(banned, dtype=np.int64))
 
 
 def _condition(condition: Condition, kinds: Kinds) -> tuple[Any, bool]:

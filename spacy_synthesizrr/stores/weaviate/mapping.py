@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NUMBERS, TEXTS, BOOLS = ("int", "number", "int[]", "number[]"), ("text", "text[]"), ("boolean", "boolean[]")
 DATES = ("date", "date[]")
+IDS = ("text", "int", "uuid")
 OF_PROPERTIES = ("properties", "vectorizeClassName")  # settings of a module that say what of an object is embedded
 
 
@@ -111,6 +112,12 @@ class Layout:
         if config.multi_tenancy_config.enabled != (mapped.tenant is not None):
             cure = "Name one: tenant = …" if config.multi_tenancy_config.enabled else "Leave tenant out."
             raise ConfigError(f"[store.collection] {mapped.name} {'has' if mapped.tenant is None else 'has no'} tenants. {cure}")
+        own = mapped.id_property
+        if own is not None and (kind := properties[own].data_type.value) not in IDS:
+            raise ConfigError(
+                f"[store.collection] the property '{own}' of {mapped.name} holds values of type {kind}, which cannot be looked up as ids. "
+                f"Name one of type {', '.join(IDS)}, or leave id_property out: then the ids of the objects are taken."
+            )
         for name, kinds, what in ((mapped.text_property, TEXTS[:1], "text"), (mapped.number_property, NUMBERS[:2], "numbers")):
             if name is not None and properties[name].data_type.value not in kinds:
                 raise ConfigError(f"[store.collection] the property '{name}' of {mapped.name} holds no {what}.")

@@ -191,6 +191,10 @@ class Objects:
             found = self.collection.query.fetch_objects(filters=where, limit=limit, include_vector=with_vectors, return_properties=names)
         return list(found.objects)
 
+    def mark_deleted(self, uuid: str) -> None:
+        """Take an object out of search; it stays for rows that were made before."""
+        self.patiently("deleting passages", lambda: self.collection.data.update(uuid, properties={DELETED: True}))
+
     def remove(self, uuids: Sequence[str], *, one_by_one: bool = False) -> None:
         """Delete objects for good.
 

@@ -54,15 +54,27 @@ class Picker:
                 size //= 4  # goes on where it was
 
     def by_ids(self, ids: Iterable[str], *, with_vectors: bool) -> dict[str, Row]:
-        """The passages of some ids that are there, by id; where several objects have the same, the first counts.
+        """The passages of some ids that are there, by id. An object without its id property has the id of the object.
 
-        RAISES (StoreError): When the property of the ids cannot be searched for them.
+        RAISES (StoreError): When the property of the ids cannot be searched for them, or several objects have the same.
         """
         name = self.layout.mapped.id_property
+        self._findable(name)
+        wanted = list(dict.fromkeys(ids))
+        rows = self._of(name, wanted, with_vectors)
+        left = [each for each in wanted if each not in rows and _is_uuid(each)]
+        if name is not None and left:
+            rows |= {key: row for key, row in self._of(None, left, with_vectors).items() if key in left}
+        return rows
+
+    def _findable(self, name: str | None) -> None:
         if name is not None and not self.layout.exact(name):
             raise StoreError(
                 f"The property '{name}' of {self.objects.where} cannot find ids: it is cut into words, or not indexed for filters."
             )
+
+    def _of(self, name: str | None, ids: Sequence[str], with_vectors: bool) -> dict[str, Row]:
+        """RETURNS (Dict[str, Row]): What objects have one of these values in a property; None is the id of the object."""
 
         def ask(part: Sequence[str]) -> list[Any]:
             known = self._known(name, part)
@@ -75,9 +87,37 @@ class Picker:
         def fetch(part: Sequence[str]) -> list[Any]:
             return in_parts(ask, part)
 
-        found = itertools.chain.from_iterable(self.objects.together(fetch, list(batched(dict.fromkeys(ids), FETCHED))))
-        rows = map(self._row, sorted(found, key=lambda each: str(each.uuid), reverse=True))
-        return {row[0].id: row for row in rows}
+        found = itertools.chain.from_iterable(self.objects.together(fetch, list(batched(ids, FETCHED))))
+        rows: dict[str, Row] = {}
+        for each in found:
+            row = self._row(each)
+            if row[0].id in rows:
+                raise repeated(self.objects, self.layout, row[0].id)
+            rows[row[0].id] = row
+        return rows
+
+    def check_ids(self) -> None:
+        """See whether the property of the ids tells objects apart. Memory: 8 bytes per object.
+
+        RAISES (StoreError): When several objects have the same value in it, or it cannot be searched.
+        """
+        if self.layout.mapped.id_property is None:
+            return
+        self._findable(self.layout.mapped.id_property)
+        hashes = np.sort(np.fromiter(map(hash_text, self._ids()), dtype=np.uint64))
+        doubtful = set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+        seen: set[str] = set()
+        for each in self._ids() if doubtful else ():  # two texts may have one hash
+            if hash_text(each) in doubtful:
+                if each in seen:
+                    raise repeated(self.objects, self.layout, each)
+                seen.add(each)
+
+    def _ids(self) -> Iterator[str]:
+        mapped = self.layout.mapped
+        with self.objects.speaking("reading ids"):
+            for found in self.objects.collection.iterator(return_properties=[mapped.id_property or ""], cache_size=SCANNED):
+                yield mapped.passage(str(found.uuid), found.properties).id
 
     def _fetch(self, name: str | None, known: Sequence[Any], with_vectors: bool) -> list[Any]:
         from weaviate.classes.query import Filter as By
@@ -96,8 +136,10 @@ class Picker:
         """RETURNS (List): Ids as the collection has them, without those that it cannot have."""
         if name is None:
             return [each for each in ids if _is_uuid(each)]
-        is_number = self.layout.properties[name].data_type.value == "int"
-        return [int(each) for each in ids if each.lstrip("-").isdecimal()] if is_number else list(ids)
+        kind = self.layout.properties[name].data_type.value
+        if kind == "uuid":
+            return [each for each in ids if _is_uuid(each)]
+        return [int(each) for each in ids if _is_int(each)] if kind == "int" else list(ids)
 
     def draw(self, n: int, *, seed: int, passes: Callable[[Passage], bool] | None) -> list[Passage]:
         """Draw passages: those whose ids have the smallest hashes with the seed. All are looked at, n are kept in memory.
@@ -112,7 +154,11 @@ class Picker:
         with self.objects.speaking("drawing passages"):
             every = self.objects.collection.iterator(return_properties=needed, cache_size=SCANNED)
             seen = ((mapped.passage(str(each.uuid), each.properties), str(each.uuid)) for each in every)
-            uuids = _smallest(n, ((passage.id, name) for passage, name in seen if passes is None or passes(passage)), seed)
+            chosen = _smallest(n, ((passage.id, name) for passage, name in seen if passes is None or passes(passage)), seed)
+        uuids = [uuid for _, uuid in chosen]
+        names = [name for name, _ in chosen]
+        if len(set(names)) < len(names):
+            raise repeated(self.objects, self.layout, max(names, key=names.count))
         rows = {str(each.uuid): self._row(each) for part in batched(uuids, FETCHED) for each in in_parts(self._plainly, part)}
         return [rows[name][0] for name in uuids if name in rows]
 
@@ -123,7 +169,7 @@ class Picker:
         """RETURNS (List[Row]): Passages from all over the beginning of the collection that have a text and a vector; n at most."""
         with self.objects.speaking("drawing passages"):
             first = itertools.islice(self.objects.collection.iterator(return_properties=[], cache_size=SCANNED), LOOKED_AT)
-            uuids = _smallest(4 * n, ((str(each.uuid), str(each.uuid)) for each in first), seed)
+            uuids = [uuid for uuid, _ in _smallest(4 * n, ((str(each.uuid), "") for each in first), seed)]
         rows = [self._row(each) for each in self._fetch(None, uuids, True)] if uuids else []
         return [row for row in sorted(rows, key=lambda row: row[0].id) if row[1] is not None and row[0].text.strip()][:n]
 
@@ -131,20 +177,19 @@ class Picker:
         return self.layout.mapped.passage(str(found.uuid), found.properties), self.layout.vector_of(found)
 
 
-def _smallest(n: int, pairs: Iterable[tuple[str, str]], seed: int) -> list[str]:
-    """RETURNS (List[str]): The values of the n different names with the smallest hashes, in their order."""
-    heap: list[tuple[int, str, str]] = []
-    there: set[str] = set()
-    for name, value in pairs:
-        entry = (-hash_text(f"{seed}\0{name}"), name, value)
-        if name in there or n < 1:
-            continue
-        there.add(name)
-        if len(heap) < n:
-            heapq.heappush(heap, entry)
-        else:
-            there.discard(heapq.heappushpop(heap, entry)[1])
-    return [value for _, _, value in sorted(heap, reverse=True)]
+def _smallest(n: int, pairs: Iterable[tuple[str, str]], seed: int) -> list[tuple[str, str]]:
+    """RETURNS (List[Tuple[str, str]]): The n pairs whose names have the smallest hashes, in their order."""
+    return heapq.nsmallest(n, pairs, key=lambda pair: (hash_text(f"{seed}\0{pair[0]}"), pair))
+
+
+def repeated(objects: Objects, layout: Layout, name: str) -> StoreError:
+    """RETURNS (StoreError): What to say when several objects have the same id."""
+    of = layout.mapped.id_property
+    return StoreError(
+        f"Several objects of {objects.where} have the same '{of}', such as '{name}': it cannot say which of them a passage is. Leave "
+        f"id_property out of [store.collection], and every object is a passage. If '{of}' names the documents that they are parts of, "
+        f'say document_property = "{of}".'
+    )
 
 
 def require(picker: Picker, ids: Sequence[str], *, with_vectors: bool, where: str) -> list[Row]:
@@ -164,3 +209,8 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
+
+
+def _is_int(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 20 and abs(int(digits)) < 1 << 63

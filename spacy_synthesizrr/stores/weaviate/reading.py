@@ -18,6 +18,7 @@ from spacy_synthesizrr.stores.searching import by_keyword
 from spacy_synthesizrr.stores.weaviate.finding import LIMIT, MORE_WORDS, SPARE, compare, cosine, is_nowhere, nearest, tied
 from spacy_synthesizrr.stores.weaviate.mapping import Layout, to_date
 from spacy_synthesizrr.stores.weaviate.objects import Objects
+from spacy_synthesizrr.stores.weaviate.picking import repeated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class CollectionFinder:
     def __init__(self, objects: Objects, layout: Layout, where: Any, exclude: frozenset[str], most: int) -> None:
         self.objects, self.layout, self.where, self.exclude, self.most = objects, layout, where, exclude, most
         self.seen: dict[str, Passage] = {}  # by the id of the object
+        self._objects_of: dict[str, str] = {}
         self._vectors: dict[str, Any] = {}
 
     def find(self, texts: Sequence[str], vectors: Sequence[Near] | None, k: int, how: Search) -> list[Ranking]:
@@ -86,7 +88,7 @@ class CollectionFinder:
             with self.objects.speaking("searching"):
                 found = ask(limit=asked, filters=self.where, include_vector=self.layout.asked(bring), return_properties=names).objects
             pairs = [(self._note(each), score(each)) for each in found]
-            kept = self._once([(name, value) for name, value in pairs if self.seen[name].id not in self.exclude])
+            kept = sorted(((name, value) for name, value in pairs if self.seen[name].id not in self.exclude), key=_best_first)
             enough = len(kept) >= min(depth, self.most)
             if (enough and not (tied(kept, pairs, depth, _value) and asked < LIMIT)) or len(found) < asked or asked >= self.most:
                 break
@@ -98,16 +100,12 @@ class CollectionFinder:
         order = np.lexsort((keys, -scores))
         return Ranking(keys[order], scores[order]).take(slice(depth))
 
-    def _once(self, pairs: list[tuple[str, float]]) -> list[tuple[str, float]]:
-        """RETURNS (List[Tuple[str, float]]): Of several objects with the same id the best alone: a passage is a hit once."""
-        best: dict[str, tuple[str, float]] = {}
-        for name, value in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
-            best.setdefault(self.seen[name].id, (name, value))
-        return list(best.values())
-
     def _note(self, found: Any) -> str:
         name = str(found.uuid)
-        self.seen[name] = self.layout.mapped.passage(name, found.properties)
+        passage = self.layout.mapped.passage(name, found.properties)
+        if self._objects_of.setdefault(passage.id, name) != name:
+            raise repeated(self.objects, self.layout, passage.id)
+        self.seen[name] = passage
         vector = self.layout.vector_of(found)
         if vector is not None:
             self._vectors[name] = vector
@@ -118,6 +116,10 @@ class CollectionFinder:
 
     def _vectors_of(self, names: NDArray[Any]) -> NDArray[np.float32]:
         return np.array([self._vectors[name] for name in names.tolist()], dtype=np.float32)
+
+
+def _best_first(pair: tuple[str, float]) -> tuple[float, str]:
+    return -pair[1], pair[0]
 
 
 def _value(pair: tuple[str, float]) -> float:

@@ -13,13 +13,13 @@ from pydantic import Field, model_validator
 
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.secret_names import is_secret_variable, secret_in_address, secret_setting
 
 Reach = Literal["auto", "server", "cloud", "embedded"]
 CLOUD = (".weaviate.cloud", ".weaviate.network", ".weaviate.io", ".semi.technology")
 GRPC_PORT, GRPC_PORT_ENV = 50051, "WEAVIATE_GRPC_PORT"
 EXAMPLE = "Example: WEAVIATE_URL=http://127.0.0.1:8080"
 _ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
-_SECRET_NAME = re.compile(r"api_?key|secret|password|authorization|access_?token", re.IGNORECASE)
 
 
 class Connection(Settings):
@@ -45,6 +45,16 @@ class Embedded(Settings):
     port: int | None = Field(None, ge=1, le=65535)
     grpc_port: int | None = Field(None, ge=1, le=65535)
     environment: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Embedded:
+        for name, value in self.environment.items():
+            if is_secret_variable(name, value):
+                raise ValueError(
+                    f"environment: '{name}' looks like a secret, and configs are written to disk in clear. Take it out and set it in the "
+                    f"shell, where the server finds it: export {name}=… (keys of services may also go as [store.connection] headers_env)"
+                )
+        return self
 
 
 class Vectors(Settings):
@@ -92,10 +102,10 @@ class Module(Settings):
         for name, value in self.settings.items():
             if name in ("properties", "vectorizeClassName"):
                 raise ValueError(f"'{name}' cannot be set: the text of a passage is embedded and nothing else")
-            if _SECRET_NAME.search(name):
-                raise ValueError(f"'{name}' looks like a secret; name the variable that holds it in [store.connection] headers_env instead")
-            if isinstance(value, str) and re.search(r"://[^/]*@", value):
-                raise ValueError(f"the address in '{name}' holds a user name or a password; take it out")
+            if isinstance(value, str) and secret_in_address(value):
+                raise ValueError(f"the address in '{name}' holds a user name or a password, or a key; take it out")
+        if name := secret_setting(self.settings):
+            raise ValueError(f"'{name}' looks like a secret; name the variable that holds it in [store.connection] headers_env instead")
         return self
 
 
@@ -117,6 +127,16 @@ class Place:
     def url(self) -> str | None:
         """RETURNS (str): The address of the config, else that of the environment."""
         return self.connection.url or os.environ.get(self.connection.url_env, "").strip() or None
+
+    @property
+    def shown(self) -> str:
+        """RETURNS (str): Where the server is, for people: never a user, a password or a query, whatever the address holds."""
+        if self.url is None or self.connection.reach == "embedded":
+            return "embedded Weaviate"
+        try:
+            return address(self.url, cloud=True).url
+        except ConfigError:
+            return "Weaviate at an address that cannot be used"
 
     @property
     def reach(self) -> str:
@@ -159,7 +179,7 @@ class Place:
 
 
 def check_names(connection: Mapping[str, Any]) -> None:
-    """Refuse secrets where the names of variables belong; what stands there is not shown, for it may be one.
+    """Refuse secrets where the names of variables belong, and in the address; what stands there is not shown, for it may be one.
 
     connection (Mapping): The section of the config, as it was read.
     RAISES (ConfigError): Names the setting.
@@ -173,6 +193,8 @@ def check_names(connection: Mapping[str, Any]) -> None:
                 f"[store.connection] {setting} must hold the name of an environment variable, in capitals, not the value itself "
                 '(it is not shown here: it may be a secret). Example: api_key_env = "WEAVIATE_API_KEY"'
             )
+    if isinstance(url := connection.get("url"), str):
+        address(url, cloud=True)
 
 
 @dataclass(frozen=True)
@@ -198,20 +220,22 @@ def address(url: str, *, cloud: bool = False) -> Address:
     """
     if cloud and "://" not in url:
         url = f"https://{url}"
+    if "@" in url:  # wherever it stands: a password may hold signs after which an address reads otherwise
+        raise ConfigError(
+            "The address of Weaviate holds a user name or a password. Take it out and put the key into the environment variable that "
+            '[store.connection] names: api_key_env = "WEAVIATE_API_KEY"'
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise ConfigError(f"The address of Weaviate cannot be read. {EXAMPLE}") from None
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(
-            "The address of Weaviate holds a user name or a password. Take it out and put the key into the environment variable that "
-            '[store.connection] names: api_key_env = "WEAVIATE_API_KEY"'
-        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"The address of Weaviate must begin with http:// or https:// and name a host (was: '{url}'). {EXAMPLE}")
+        shown = re.split("[?#]", url)[0]  # the rest may be a secret
+        raise ConfigError(f"The address of Weaviate must begin with http:// or https:// and name a host (was: '{shown}'). {EXAMPLE}")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigError(f"The address of Weaviate must end with the port (was: '{url}'). {EXAMPLE}")
+        shown = f"{parts.scheme}://{parts.netloc}"
+        raise ConfigError(f"The address of Weaviate must end with the port, as in {shown}: nothing may come after it. {EXAMPLE}")
     secure = parts.scheme == "https"
     return Address(parts.hostname, port or (443 if secure else 80), secure)
 

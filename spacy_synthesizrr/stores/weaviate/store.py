@@ -22,15 +22,16 @@ from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import check_k
 from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
 from spacy_synthesizrr.stores.searching import by_keyword, by_vector, query_vectors
-from spacy_synthesizrr.stores.weaviate.building import build
+from spacy_synthesizrr.stores.weaviate.building import build, content_key
 from spacy_synthesizrr.stores.weaviate.connect import Link, connect
-from spacy_synthesizrr.stores.weaviate.finding import Finder, as_asked, server_filter
+from spacy_synthesizrr.stores.weaviate.finding import Finder, allowed_rows, as_asked
 from spacy_synthesizrr.stores.weaviate.home import Home
 from spacy_synthesizrr.stores.weaviate.schema import DELETED, State, collection_name, object_id
 from spacy_synthesizrr.stores.weaviate.settings import Place
 from spacy_synthesizrr.stores.weaviate.settling import wait_for_words
 from spacy_synthesizrr.stores.weaviate.table import Table
 from spacy_synthesizrr.stores.weaviate.tenants import Tenant, all_states, tenant_name
+from spacy_synthesizrr.stores.weaviate.tuning import follow
 from spacy_synthesizrr.stores.weaviate.vectorizer import bound
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class WeaviateStore:
         """RETURNS (str): Server and collection, and the tenant where it is one."""
         shared = self._place.tenants
         lies = f"collection {collection_name(shared)}, tenant {self._name}" if shared else f"collection {self._name}"
-        return f"{self._place.url or 'embedded Weaviate'}, {lies}"
+        return f"{self._place.shown}, {lies}"
 
     @property
     def notes(self) -> Path:
@@ -110,6 +111,10 @@ class WeaviateStore:
             return False
         return self._given is not None or self._home.about().get("key") == state.key
 
+    def content(self) -> str:
+        """RETURNS (str): What the collection says of itself: a hash of passages, embedder and seed; empty when it is not whole."""
+        return state.key if (state := self._table.state()) is not None and state.complete else ""
+
     # writing
 
     def index(self, passages: Iterable[Passage], embedder: Embedder, *, seed: int = 0) -> IndexCounts:
@@ -127,7 +132,16 @@ class WeaviateStore:
                 raise StoreError("There is no passage to index. Check the corpus and the length band [passages].")
             written = build(self._table, self._home, counted, file, kinds, embedder, seed=seed)
         self._forget()
-        return IndexCounts(counted.count, counted.equal_ids, counted.equal_texts, written)
+        key = content_key(counted, bound(embedder, self._place), seed)
+        return IndexCounts(counted.count, counted.equal_ids, counted.equal_texts, written, key)
+
+    def follow_config(self) -> None:
+        """Let a collection that is there follow what the config says of vectors and words, as far as the server can.
+
+        RAISES (StoreError): When words are cut in another way.
+        """
+        with self._home.alone():
+            follow(self._table)
 
     def delete(self, ids: Sequence[str]) -> int:
         """Take passages out of search, sample, iterate and count; indexing the corpus again brings them back.
@@ -139,15 +153,11 @@ class WeaviateStore:
         with self._home.alone():
             found = self._table.by_ids(ids)
             gone = [object_id(name) for name, stored in found.items() if not stored.deleted]
-            self._table.together(self._mark_deleted, gone)
+            self._table.together(self._table.mark_deleted, gone)
             deleted = self._table.count(By.by_property(DELETED).equal(True))
             self._table.write_state(self._state.but(deleted=deleted))
         self.__dict__.pop("_state", None)
         return len(gone)
-
-    def _mark_deleted(self, uuid: str) -> None:
-        data = self._table.collection.data
-        self._table.patiently("deleting passages", lambda: data.update(uuid, properties={DELETED: True}))
 
     # reading
 
@@ -189,6 +199,7 @@ class WeaviateStore:
             for found in finder.find([query.text for query in block], vectors, k, how):
                 pairs = zip(found.keys.tolist(), found.scores.tolist(), strict=True)
                 hits.append([Hit(finder.names[row][0], score, rank) for rank, (row, score) in enumerate(pairs, 1)])
+        self._still()
         return hits
 
     def get(self, ids: Sequence[str]) -> list[Passage]:
@@ -211,37 +222,23 @@ class WeaviateStore:
 
     def _require(self, ids: Sequence[str], *, with_vectors: bool = False) -> dict[str, Any]:
         self._state  # noqa: B018  (refuses what is not whole)
-        found = self._table.by_ids(ids, with_vectors=with_vectors)
-        missing = [name for name in ids if name not in found]
-        if missing:
-            raise StoreError(
-                f"{len(missing)} of {len(ids)} passages are not in the index {self.location}, the first is '{missing[0]}'. "
-                "The index was built from another corpus or with other settings: run the steps 'index' and 'plan' again."
-            )
-        return found
+        return self._table.require(ids, self.location, with_vectors=with_vectors)
 
-    def iterate(self, with_vectors: bool = False) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
-        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages in the order of the corpus."""
-        for stored in self._table.walk(self._state.passages, with_vectors=with_vectors):
-            if not stored.deleted:
-                yield stored.passage, stored.vector
+    def iterate(self, with_vectors: bool = False, filter: Filter | None = None) -> Iterator[tuple[Passage, NDArray[np.float32] | None]]:
+        """YIELDS (Tuple[Passage, Optional[ndarray]]): All passages that pass, in the order of the corpus."""
+        passes = np.zeros(self._state.passages, dtype=bool)
+        passes[allowed_rows(self._table, self._state, filter or Filter())] = True
+        walk = self._table.walk(len(passes), with_vectors=with_vectors)
+        yield from ((each.passage, each.vector) for each in walk if each.row < len(passes) and passes[each.row] and not each.deleted)
+        self._still()
 
     def sample(self, n: int, *, seed: int, filter: Filter | None = None) -> list[Passage]:
         """RETURNS (List[Passage]): n different passages in random order, all of them when there are fewer."""
-        allowed = self._allowed(filter or Filter())
-        places = random.Random(seed).sample(range(len(allowed)), min(n, len(allowed)))
-        rows = [int(allowed[place]) for place in places]
+        allowed = allowed_rows(self._table, self._state, filter or Filter())
+        rows = [int(allowed[place]) for place in random.Random(seed).sample(range(len(allowed)), min(n, len(allowed)))]
         found = self._table.by_rows(rows)
+        self._still()
         return [found[row].passage for row in rows]
-
-    def _allowed(self, filter: Filter) -> NDArray[np.int64]:
-        """RETURNS (ndarray): Rows that may be drawn, in their order."""
-        where, _, empty = server_filter(self._state, Filter(where=filter.where))
-        if empty:
-            return np.zeros(0, dtype=np.int64)
-        rows = np.arange(self._state.passages) if where is None else self._table.rows(self._state.passages, where)
-        banned = [stored.row for stored in self._table.by_ids(list(filter.exclude)).values()]
-        return np.setdiff1d(rows, np.array(banned, dtype=np.int64))
 
     def count(self) -> int:
         """RETURNS (int): Passages that can be found, as the server counts them."""
@@ -256,6 +253,13 @@ class WeaviateStore:
             self.__dict__.pop("_closing")()
             del self.__dict__["_link"]
         self.__dict__.pop("_table", None)
+
+    def _still(self) -> None:
+        try:
+            self._table.still(self._state)
+        except StoreError:
+            self._forget()  # the next call sees what is there now
+            raise
 
     def _forget(self) -> None:
         for name in ("_state", "_settled", "embedder"):

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.embedders.base import Embedder
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.weaviate.faults import faults
-from spacy_synthesizrr.stores.weaviate.objects import Objects
+from spacy_synthesizrr.stores.weaviate.objects import Objects, Stored
 from spacy_synthesizrr.stores.weaviate.schema import Kinds, State, all_properties, column, meta_property, vector_config
 
 if TYPE_CHECKING:
     from weaviate.collections.classes.config import Property
 
 
+def changed(where: str) -> StoreError:
+    """RETURNS (StoreError): What to say to a reader whose index became another one."""
+    return StoreError(f"The index {where} was changed while it was read: what was found may be of the old one or the new one. Run again.")
+
+
 class Table(Objects):
     """The collection of one index."""
+
+    def still(self, state: State) -> None:
+        """See whether the index is what it was when somebody began to read it.
+
+        state (State): What it said of itself then.
+        RAISES (StoreError): When it is not, or is being written to.
+        """
+        now = self.state()
+        if now is None or not now.complete or now.key != state.key:
+            raise changed(self.where)
 
     def state(self) -> State | None:
         """What the collection says of itself; None when there is none.
@@ -39,6 +55,21 @@ class Table(Objects):
                 "Delete it by hand if nobody needs it, or give this index another key."
             )
         return state
+
+    def require(self, ids: Sequence[str], where: str, *, with_vectors: bool) -> dict[str, Stored]:
+        """RETURNS (dict): The passages of ids that must be there, by id.
+
+        where (str): The index, for people.
+        RAISES (StoreError): Names the first that is not.
+        """
+        found = self.by_ids(ids, with_vectors=with_vectors)
+        missing = [name for name in ids if name not in found]
+        if missing:
+            raise StoreError(
+                f"{len(missing)} of {len(ids)} passages are not in the index {where}, the first is '{missing[0]}'. "
+                "The index was built from another corpus or with other settings: run the steps 'index' and 'plan' again."
+            )
+        return found
 
     def write_state(self, state: State) -> None:
         """Write what the collection says of itself."""
@@ -75,9 +106,18 @@ class Table(Objects):
                 )
             except faults():
                 if not made.exists(self.name):
+                    self._refuse_similar()
                     raise
 
         self.patiently("making a collection", make)
+
+    def _refuse_similar(self) -> None:
+        similar = [name for name in self.link.client.collections.list_all() if name.lower() == self.name.lower() and name != self.name]
+        if similar:
+            raise StoreError(
+                f"There is a collection {similar[0]} in Weaviate at {self.link.where}, whose name differs from {self.name} by capital "
+                "letters alone; the server takes one of the two. Choose another name for this index, or spell it in the same way."
+            )
 
     def drop(self) -> None:
         """Delete the collection with all that is in it."""

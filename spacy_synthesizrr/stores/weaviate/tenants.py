@@ -24,6 +24,7 @@ from spacy_synthesizrr.stores.weaviate.faults import faults
 from spacy_synthesizrr.stores.weaviate.schema import FORMAT, PREFIX, State, collection_name
 from spacy_synthesizrr.stores.weaviate.settings import Place
 from spacy_synthesizrr.stores.weaviate.table import Table
+from spacy_synthesizrr.stores.weaviate.vectorizer import MODULES, module_of
 
 TENANT, STATE = "tenant", "state"
 LONGEST = 64  # characters of a tenant's name
@@ -33,6 +34,14 @@ def tenant_name(key: str) -> str:
     """RETURNS (str): The tenant of an index; keys that are no names of tenants get a hash."""
     plain = re.sub(r"[^0-9A-Za-z_-]", "_", key)[: LONGEST - 9]
     return key if plain == key and key else f"{plain}_{digest(key)[:8]}"
+
+
+def shared_by(embedder: Embedder) -> str:
+    """RETURNS (str): What tenants of one collection have in common: the embedder that queries need, whoever brought the vectors; and
+    whether it is a module of the server that embeds passages as they come.
+    """
+    recipe = getattr(embedder, "inner", embedder).recipe
+    return f"{recipe}-brought" if module_of(embedder) is None and recipe.startswith(MODULES) else str(recipe)
 
 
 class Tenant(Table):
@@ -86,10 +95,11 @@ class Tenant(Table):
         RAISES (StoreError): When the collection is for another embedder, or somebody else's.
         """
         recipe = self.patiently("reading the description of a collection", self._recipe)
-        if recipe is not None and recipe != embedder.recipe:
+        if recipe is not None and recipe != shared_by(embedder):
             raise StoreError(
-                f"The collection {self.name} of Weaviate at {self.link.where} is for the embedder {recipe}, not for {embedder.recipe}: its "
-                'tenants share one. Give each embedder a collection of its own: [store] tenants = "ANOTHER_NAME"'
+                f"The collection {self.name} of Weaviate at {self.link.where} is for the embedder {recipe}, not for "
+                f"{shared_by(embedder)}: its tenants share one. Give each embedder a collection of its own: "
+                '[store] tenants = "ANOTHER_NAME"'
             )
 
     def create(self, state: State, embedder: Embedder) -> None:
@@ -100,7 +110,7 @@ class Tenant(Table):
         from weaviate.classes.config import Configure
 
         shared = Configure.multi_tenancy(enabled=True, auto_tenant_creation=False, auto_tenant_activation=True)
-        self._make(dumps({"synthesizrr": FORMAT, "tenants": embedder.recipe}), state.kinds, embedder, multi_tenancy_config=shared)
+        self._make(dumps({"synthesizrr": FORMAT, "tenants": shared_by(embedder)}), state.kinds, embedder, multi_tenancy_config=shared)
         self.admit(embedder)  # another writer may have made it for another one
         self.add_kinds(state.kinds)
         self.patiently("making a collection", self._make_states)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FACTORY = "synthesizrr.WeaviateVectorizer.v1"
+MODULES = "weaviate-text2vec-"  # how their recipes begin
 PROBE = "The quick brown fox jumps over the lazy dog."
 SAME = 0.99  # cosine of the probe to itself below which the model behind the module is another one
 
