@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacy_synthesizrr.candidates import Passage
-from spacy_synthesizrr.embedders.base import Embedder, embed_queries
+from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.embedders.inside import Outer
 from spacy_synthesizrr.embedders.trial import TRIED, fit_on_nothing, try_embedder
 from spacy_synthesizrr.embedders.vectorfile import VectorFile
 from spacy_synthesizrr.errors import InputError, StoreError
@@ -27,7 +28,7 @@ CURE = "Run the step again."
 TEXTS = " It must have been given the column of the text, with the title in front where the task file names one."
 
 
-class BroughtVectors:
+class BroughtVectors(Outer):
     """An embedder whose vectors of passages were brought; in everything else it is the embedder inside.
 
     inner (Embedder): What queries are embedded with; a pretrained one.
@@ -38,7 +39,8 @@ class BroughtVectors:
     brought = True
 
     def __init__(self, inner: Embedder, *, corpus: Path, column: str, spool: Path) -> None:
-        self.inner, self._corpus, self._column = inner, corpus, column
+        super().__init__(inner)
+        self._corpus, self._column = corpus, column
         self._waiting: list[tuple[bytes, NDArray[np.float32]]] = []
         self._length, self._count = 0, 0
         self._state = hashlib.sha256()
@@ -100,21 +102,6 @@ class BroughtVectors:
         """RETURNS (str): That of the embedder inside, and a hash of the vectors that were brought so far."""
         return f"{self.inner.recipe}-brought-{self._state.hexdigest()[:16]}"
 
-    @property
-    def id(self) -> str:
-        """RETURNS (str): That of the embedder inside: who searches needs nothing else."""
-        return self.inner.id
-
-    @property
-    def dimensions(self) -> int:
-        """RETURNS (int): Numbers in a vector."""
-        return self.inner.dimensions
-
-    @property
-    def normalised(self) -> bool:
-        """RETURNS (bool): What the embedder inside says."""
-        return self.inner.normalised
-
     def fit(self, texts: Iterable[str], *, seed: int) -> None:
         """Load the embedder inside and try it on some of the passages; the texts stay unread.
 
@@ -124,14 +111,6 @@ class BroughtVectors:
         fit_on_nothing(self.inner, seed=seed, whose=whose)
         pairs = self._tried
         try_embedder(self.inner, [text for text, _ in pairs], [vector for _, vector in pairs], whose=whose, cure=TEXTS)
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """RETURNS (ndarray): Vectors of texts that are no passages, shape (len(texts), dimensions)."""
-        return self.inner.embed(texts)
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """RETURNS (ndarray): Vectors of queries, shape (len(texts), dimensions)."""
-        return embed_queries(self.inner, texts)
 
     def embed_passages(self, passages: Sequence[Passage]) -> NDArray[np.float32]:
         """RETURNS (ndarray): The vectors that were brought, shape (len(passages), dimensions).
@@ -145,15 +124,6 @@ class BroughtVectors:
         if missing:
             raise StoreError(f"{len(missing)} passages brought no vector, the first is {missing[0]}. {CURE}")
         return np.array([found[key] for key in keys], dtype=np.float32).reshape(len(passages), self.dimensions)
-
-    def save(self, folder: Path) -> None:
-        """Write the embedder inside."""
-        self.inner.save(folder)
-
-    def load(self, folder: Path) -> BroughtVectors:
-        """RETURNS (BroughtVectors): This one, with what `save` wrote inside."""
-        self.inner = self.inner.load(folder)
-        return self
 
     def close(self) -> None:
         """Delete the file in which the vectors waited."""

@@ -19,7 +19,8 @@ import numpy as np
 
 from spacy_synthesizrr.candidates import Passage, digest
 from spacy_synthesizrr.configs import Settings
-from spacy_synthesizrr.embedders.base import Embedder, embed_queries, of_shape, unit_rows
+from spacy_synthesizrr.embedders.base import Embedder, of_shape, unit_rows
+from spacy_synthesizrr.embedders.inside import Outer
 from spacy_synthesizrr.embedders.vectorfile import VectorFile
 from spacy_synthesizrr.errors import StoreError
 
@@ -49,7 +50,7 @@ def can_be_kept(embedder: Embedder) -> bool:
     return bool(getattr(embedder, "pretrained", False)) and not hasattr(embedder, "embed_passages")
 
 
-class CachedEmbedder:
+class CachedEmbedder(Outer):
     """An embedder that looks passages up before it embeds them; in everything else it is the embedder inside.
 
     inner (Embedder): One that `can_be_kept`.
@@ -59,41 +60,13 @@ class CachedEmbedder:
     pretrained = True
 
     def __init__(self, inner: Embedder, folder: Path) -> None:
-        self.inner, self.folder = inner, folder
-        self.embedded, self.reused = 0, 0
-
-    @property
-    def recipe(self) -> str:
-        """RETURNS (str): That of the embedder inside."""
-        return self.inner.recipe
-
-    @property
-    def id(self) -> str:
-        """RETURNS (str): That of the embedder inside."""
-        return self.inner.id
-
-    @property
-    def dimensions(self) -> int:
-        """RETURNS (int): Numbers in a vector."""
-        return self.inner.dimensions
-
-    @property
-    def normalised(self) -> bool:
-        """RETURNS (bool): Whether vectors have length 1."""
-        return self.inner.normalised
+        super().__init__(inner)
+        self.folder, self.embedded, self.reused = folder, 0, 0
 
     def fit(self, texts: Iterable[str], *, seed: int) -> None:
         """Fit the embedder inside, which learns nothing."""
         self.close()
-        self.inner.fit(texts, seed=seed)
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """RETURNS (ndarray): Shape (len(texts), dimensions); nothing is looked up or kept."""
-        return self.inner.embed(texts)
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """RETURNS (ndarray): Shape (len(texts), dimensions); nothing is looked up or kept."""
-        return embed_queries(self.inner, texts)
+        super().fit(texts, seed=seed)
 
     def embed_passages(self, passages: Sequence[Passage]) -> NDArray[np.float32]:
         """Take the vectors that are there, embed the other texts in pieces of like length, and keep each piece at once.
@@ -116,15 +89,10 @@ class CachedEmbedder:
         rows = np.array([found[key] for key in keys], dtype=np.float32)
         return rows.reshape(len(passages), self.dimensions)
 
-    def save(self, folder: Path) -> None:
-        """Write the embedder inside; who loads it knows nothing of the cache."""
-        self.inner.save(folder)
-
-    def load(self, folder: Path) -> CachedEmbedder:
-        """RETURNS (CachedEmbedder): This one, with what `save` wrote inside."""
+    def load(self, folder: Path) -> Embedder:
+        """RETURNS (Embedder): This one, with what `save` wrote inside."""
         self.close()
-        self.inner = self.inner.load(folder)
-        return self
+        return super().load(folder)
 
     @property
     def path(self) -> Path:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spacy_synthesizrr.candidates import Hit, Passage
 from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import BY_VECTOR, Condition, Filter, Mode, Search
 
 if TYPE_CHECKING:
@@ -135,3 +136,17 @@ def brings_passages(store: Store) -> bool:
 def describe(embedder: Embedder) -> dict[str, Any]:
     """RETURNS (dict): What is stored with an index about its embedder, as JSON."""
     return {"id": embedder.id, "dimensions": embedder.dimensions, "normalised": embedder.normalised}
+
+
+def check_embedder(embedder: Embedder, stored: Mapping[str, Any], *, where: str) -> None:
+    """Refuse another embedder than the one that made the vectors of an index.
+
+    stored (Mapping): What `describe` said of that one. where (str): The index, for people.
+    RAISES (StoreError): When it is another one.
+    """
+    if describe(embedder) != stored:
+        raise StoreError(
+            f"The index {where} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
+            f"not with {embedder.id} ({embedder.dimensions} dimensions). Vectors of two embedders cannot be compared: "
+            "leave the embedder out to use the stored one, or run the step 'index' again with this one."
+        )

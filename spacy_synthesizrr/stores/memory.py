@@ -20,7 +20,7 @@ from spacy_synthesizrr.embedders.base import Embedder, load_embedder
 from spacy_synthesizrr.errors import ConfigError, StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.stores.asking import check_k
-from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
+from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, check_embedder
 from spacy_synthesizrr.stores.filters import Barred
 from spacy_synthesizrr.stores.keywords import Keywords, ready_keywords
 from spacy_synthesizrr.stores.memory_files import DELETED, FORMAT, KEYWORDS, META, NOTES, foreign, read_deleted, write_meta
@@ -141,12 +141,7 @@ class MemoryStore:
         """
         stored = self._meta["embedder"]
         embedder = self._given or self._opened(lambda: load_embedder(self._folder / EMBEDDER))
-        if describe(embedder) != stored:
-            raise StoreError(
-                f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
-                f"not with {embedder.id} ({embedder.dimensions} dimensions). Vectors of two embedders cannot be compared: "
-                "leave the embedder out to use the stored one, or run the step 'index' again with this one."
-            )
+        check_embedder(embedder, stored, where=self.location)
         return embedder
 
     def search(self, queries: Sequence[Query], k: int, *, how: Search = BY_VECTOR, filter: Filter | None = None) -> list[list[Hit]]:

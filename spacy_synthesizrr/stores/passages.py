@@ -180,10 +180,14 @@ def require_rows(file: PassageFile, ids: Sequence[str], *, where: str) -> list[i
     RAISES (StoreError): Names the first that is not, and how many.
     """
     rows = [file.row(name) for name in ids]
-    missing = [name for name, row in zip(ids, rows, strict=True) if row is None]
+    refuse_missing(ids, [name for name, row in zip(ids, rows, strict=True) if row is None], where=where)
+    return [row for row in rows if row is not None]
+
+
+def refuse_missing(ids: Sequence[str], missing: Sequence[str], *, where: str) -> None:
+    """RAISES (StoreError): When ids are missing from an index; names the first, and how many of those asked for."""
     if missing:
         raise StoreError(
             f"{len(missing)} of {len(ids)} passages are not in the index {where}, the first is '{missing[0]}'. "
             "The index was built from another corpus or with other settings: run the steps 'index' and 'plan' again."
         )
-    return [row for row in rows if row is not None]

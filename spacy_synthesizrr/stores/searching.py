@@ -32,6 +32,17 @@ def by_keyword(how: Search) -> bool:
     return how.mode == "keyword" or (how.mode == "hybrid" and how.alpha < 1)
 
 
+def joined(how: Search, near: Sequence[Ranking], words: Sequence[Ranking]) -> list[Ranking]:
+    """Make the rankings of some queries of what each half of the search gave.
+
+    near (Sequence[Ranking]), words (Sequence[Ranking]): By vector and by words, one per query; none where that half is not asked.
+    """
+    if how.mode != "hybrid":
+        return list(near or words)
+    lacking = [ranking.take(slice(0)) for ranking in near or words]
+    return [fuse(*pair, how.alpha) for pair in zip(near or lacking, words or lacking, strict=True)]
+
+
 @dataclass(frozen=True)
 class Shelf:
     """What is searched.
@@ -56,14 +67,9 @@ class Shelf:
         """
 
         def rank(which: Sequence[int], depth: int) -> list[Ranking]:
-            near = words = [Ranking(np.zeros(0, dtype=np.int64), np.zeros(0))] * len(which)
-            if vectors is not None:
-                near = [Ranking(*found) for found in nearest(self.vectors, vectors[which], depth, banned=banned)]
-            if by_keyword(how):
-                words = [self.keywords().best(texts[index], depth, banned=banned) for index in which]
-            if how.mode == "hybrid":
-                return [fuse(*pair, how.alpha) for pair in zip(near, words, strict=True)]
-            return near if how.mode == "vector" else words
+            near = [] if vectors is None else [Ranking(*found) for found in nearest(self.vectors, vectors[which], depth, banned=banned)]
+            words = [self.keywords().best(texts[index], depth, banned=banned) for index in which] if by_keyword(how) else []
+            return joined(how, near, words)
 
         most = len(self.passages) - len(banned)
         return find(len(texts), k, how, most=most, rank=rank, documents=self._documents, vectors=self._vectors_of)

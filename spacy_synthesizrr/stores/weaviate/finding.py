@@ -12,9 +12,8 @@ from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import FIELDS, Condition, Filter, Search, kind_of
 from spacy_synthesizrr.stores.base import Query
 from spacy_synthesizrr.stores.exact import DECIMALS
-from spacy_synthesizrr.stores.fusion import fuse
 from spacy_synthesizrr.stores.ranking import Ranking, find
-from spacy_synthesizrr.stores.searching import by_keyword, query_vectors
+from spacy_synthesizrr.stores.searching import by_keyword, joined, query_vectors
 from spacy_synthesizrr.stores.weaviate.objects import Objects
 from spacy_synthesizrr.stores.weaviate.schema import DELETED, ID, KINDS, ROW, Kinds, State, filterable, meta_property, object_id
 from spacy_synthesizrr.stores.weaviate.table import Table, changed
@@ -60,18 +59,10 @@ class Finder:
             return self.table.together(lambda row: self._diverse(vectors[row], k, depth, how), range(len(texts)))
 
         def rank(which: Sequence[int], depth: int) -> list[Ranking]:
-            asks: list[Callable[[], Ranking]] = []
-            if vectors is not None:
-                asks += [functools.partial(self._by_vector, vectors[index], depth) for index in which]
-            if by_keyword(how):
-                asks += [functools.partial(self._by_words, texts[index], depth) for index in which]
-            found = self.table.together(lambda ask: ask(), asks)
-            if how.mode != "hybrid":
-                return found
-            nothing = [NOTHING] * len(which)
-            near = found[: len(which)] if vectors is not None else nothing
-            worded = found[-len(which) :] if by_keyword(how) else nothing
-            return [fuse(*pair, how.alpha) for pair in zip(near, worded, strict=True)]
+            near = [] if vectors is None else [functools.partial(self._by_vector, vectors[index], depth) for index in which]
+            words = [functools.partial(self._by_words, texts[index], depth) for index in which] if by_keyword(how) else []
+            found = self.table.together(lambda ask: ask(), near + words)  # both halves at a time
+            return joined(how, found[: len(near)], found[len(near) :])
 
         most = self.state.passages - self.state.deleted
         return find(len(texts), k, how, most=most, rank=rank, documents=self._documents, vectors=self._vectors)

@@ -12,9 +12,8 @@ from spacy_synthesizrr.candidates import Passage
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import Condition, Search, document_of
 from spacy_synthesizrr.stores.exact import DECIMALS
-from spacy_synthesizrr.stores.fusion import fuse
 from spacy_synthesizrr.stores.ranking import Ranking, find
-from spacy_synthesizrr.stores.searching import by_keyword
+from spacy_synthesizrr.stores.searching import by_keyword, joined
 from spacy_synthesizrr.stores.weaviate.finding import LIMIT, MORE_WORDS, SPARE, compare, cosine, is_nowhere, nearest, tied
 from spacy_synthesizrr.stores.weaviate.mapping import Layout, to_date
 from spacy_synthesizrr.stores.weaviate.objects import Objects
@@ -47,18 +46,10 @@ class CollectionFinder:
         diverse = how.diversity is not None
 
         def rank(which: Sequence[int], depth: int) -> list[Ranking]:
-            asks: list[Callable[[], Ranking]] = []
-            if vectors is not None:
-                asks += [functools.partial(self._by_vector, vectors[index], depth, diverse) for index in which]
-            if by_keyword(how):
-                asks += [functools.partial(self._by_words, texts[index], depth, diverse) for index in which]
-            found = self.objects.together(lambda ask: ask(), asks)
-            if how.mode != "hybrid":
-                return found
-            nothing = [NOTHING] * len(which)
-            near = found[: len(which)] if vectors is not None else nothing
-            worded = found[-len(which) :] if by_keyword(how) else nothing
-            return [fuse(*pair, how.alpha) for pair in zip(near, worded, strict=True)]
+            near = [] if vectors is None else [functools.partial(self._by_vector, vectors[index], depth, diverse) for index in which]
+            words = [functools.partial(self._by_words, texts[index], depth, diverse) for index in which] if by_keyword(how) else []
+            found = self.objects.together(lambda ask: ask(), near + words)  # both halves at a time
+            return joined(how, found[: len(near)], found[len(near) :])
 
         return find(len(texts), k, how, most=self.most, rank=rank, documents=self._documents, vectors=self._vectors_of)
 

@@ -20,7 +20,7 @@ from spacy_synthesizrr.candidates import Hit, Passage
 from spacy_synthesizrr.embedders.base import Embedder
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.stores.asking import check_k
-from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, describe
+from spacy_synthesizrr.stores.base import BY_VECTOR, Filter, IndexCounts, Query, Search, check_embedder
 from spacy_synthesizrr.stores.searching import by_keyword, by_vector, query_vectors
 from spacy_synthesizrr.stores.weaviate.building import build, content_key
 from spacy_synthesizrr.stores.weaviate.connect import Link, connect
@@ -174,12 +174,7 @@ class WeaviateStore:
                 "'index' here, too (what is in the collection stays), or copy that folder from there."
             )
         embedder = bound(self._given or self._home.embedder(), self._place)
-        if describe(embedder) != stored:
-            raise StoreError(
-                f"The index {self.location} was built with the embedder {stored['id']} ({stored['dimensions']} dimensions), "
-                f"not with {embedder.id} ({embedder.dimensions} dimensions). Vectors of two embedders cannot be compared: "
-                "leave the embedder out to use the stored one, or run the step 'index' again with this one."
-            )
+        check_embedder(embedder, stored, where=self.location)
         return embedder
 
     def search(self, queries: Sequence[Query], k: int, *, how: Search = BY_VECTOR, filter: Filter | None = None) -> list[list[Hit]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.embedders.base import Embedder
 from spacy_synthesizrr.errors import StoreError
+from spacy_synthesizrr.stores.passages import refuse_missing
 from spacy_synthesizrr.stores.weaviate.faults import faults
 from spacy_synthesizrr.stores.weaviate.objects import Objects, Stored
 from spacy_synthesizrr.stores.weaviate.schema import Kinds, State, all_properties, column, meta_property, vector_config
@@ -63,12 +64,7 @@ class Table(Objects):
         RAISES (StoreError): Names the first that is not.
         """
         found = self.by_ids(ids, with_vectors=with_vectors)
-        missing = [name for name in ids if name not in found]
-        if missing:
-            raise StoreError(
-                f"{len(missing)} of {len(ids)} passages are not in the index {where}, the first is '{missing[0]}'. "
-                "The index was built from another corpus or with other settings: run the steps 'index' and 'plan' again."
-            )
+        refuse_missing(ids, [name for name in ids if name not in found], where=where)
         return found
 
     def write_state(self, state: State) -> None:
