@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +18,6 @@ from spacy_synthesizrr.taskfile import TaskSpec
 
 HERE = Path(__file__).parent
 CORPUS = "news_corpus.jsonl.gz"
-
-
-def cache_folder(name: str) -> Path:
-    """RETURNS (Path): A folder beside the caches of the tests, where a benchmark may keep what took long."""
-    return Path(os.environ.get("SYNTHESIZRR_CACHE") or "~/.cache/spacy-synthesizrr-tests").expanduser() / name
 
 
 def make_task(folder: Path, data: Path, *, corpus: str = CORPUS, task: str = "agnews") -> Path:

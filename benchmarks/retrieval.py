@@ -22,7 +22,8 @@ from statistics import mean, stdev
 from typing import Any
 
 import spacy
-from corpora import HERE, cache_folder, embedder_of, make_task, ready_index
+from cache import cache_folder
+from corpora import HERE, embedder_of, make_task, ready_index
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import section

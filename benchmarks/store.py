@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from corpora import HERE, cache_folder, embedder_of, make_task, ready_index
+from cache import cache_folder
+from corpora import HERE, embedder_of, make_task, ready_index
 from store_parts import Given, bare_fill, news_texts
 from store_project import compare
 from vector_peers import measure, rate, recall

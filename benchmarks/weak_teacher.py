@@ -16,109 +16,33 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any
 
+from cache import cache_folder
 from filelock import FileLock, Timeout
+from weak_results import collect, table
+from weak_runs import (
+    DEV,
+    DRAWS,
+    IN_FLIGHT,
+    PARAMETERS,
+    PER_LABEL,
+    SEEDS,
+    STEPS,
+    STRATEGIES,
+    STUDENT_STEPS,
+    TEST,
+    Scratch,
+    call,
+    finished,
+)
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "weak_teacher.json"
-DRAWS, SEEDS, PER_LABEL, DEV, TEST = 3, 10, 50, 25, 500  # all but the first: rows per label
-IN_FLIGHT = 4  # as many as Ollama answers at a time
-STEPS = ("index", "plan", "synthesize", "curate", "measure", "export", "train", "evaluate")
-PARAMETERS = {"temperature": 0.7, "max_tokens": 100, "seed": 0}
-STUDENT_STEPS = 200  # the same for all arms, however many rows they have
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """One run per draw.
-
-    mode (str): Of the project's [plan].
-    shots (int): Per prompt.
-    margin (bool): Whether passages are chosen by margin, or by rank alone.
-    controls (Sequence[str]): Arms beside it that cost no calls.
-    """
-
-    mode: str
-    shots: int
-    margin: bool
-    controls: Sequence[str] = ()
-
-    def config(self) -> str:
-        """RETURNS (str): configs/strategy.NAME.cfg."""
-        ranks = "ranks = [3, 50]\npair_ranks = [1, 2]\n" if self.mode == "retricl" else ""
-        return (
-            f'[plan]\nmode = "{self.mode}"\nshots = {self.shots}\nhits = 50\n{ranks}overgenerate = 4.0\n\n'
-            # long prompts take the time
-            f"[plan.context]\nmax_tokens = 130\n\n[plan.margin]\non = {json.dumps(self.margin)}\n\n"
-            f"[plan.controls]\narms = {json.dumps([*self.controls])}\n"
-        )
-
-
-# the cheap ones first
-STRATEGIES = {
-    "zero-shot-margin": Strategy("zero-shot", 0, True, ("seed-only", "gold", "retrieve-only")),
-    "fewgen": Strategy("fewgen", 3, False),
-    "zero-shot": Strategy("zero-shot", 0, False, ("retrieve-only",)),
-    "retricl-margin": Strategy("retricl", 3, True, ("retrieve-only",)),
-    "retricl": Strategy("retricl", 3, False, ("retrieve-only",)),
-    "non-retricl-margin": Strategy("non-retricl", 3, True),
-}
-# arm of the table → strategy, arm of that run
-ARMS = {
-    "seed-only": ("zero-shot-margin", "seed-only"),
-    "retrieve-only, by rank": ("zero-shot", "retrieve-only"),
-    "retrieve-only, by margin": ("zero-shot-margin", "retrieve-only"),
-    "FewGen, 3 shots": ("fewgen", "main"),
-    "refine zero-shot, by rank": ("zero-shot", "main"),
-    "refine zero-shot, by margin": ("zero-shot-margin", "main"),
-    "Non-RetrICL, 3 shots, by margin": ("non-retricl-margin", "main"),
-    "RetrICL, 3 pairs, by rank": ("retricl", "main"),
-    "RetrICL, 3 pairs, by margin": ("retricl-margin", "main"),
-    "retrieve-only of RetrICL, by rank": ("retricl", "retrieve-only"),
-    "retrieve-only of RetrICL, by margin": ("retricl-margin", "retrieve-only"),
-    "gold": ("zero-shot-margin", "gold"),
-}
-
-
-@dataclass(frozen=True)
-class Scratch:
-    """Where the work is done, outside the checkout."""
-
-    folder: Path
-
-    @property
-    def project(self) -> Path:
-        """RETURNS (Path): A project as `synthesizrr init` makes it."""
-        return self.folder / "project"
-
-    @property
-    def answers(self) -> Path:
-        """RETURNS (Path): The response store of all runs."""
-        return self.folder / "answers.sqlite"
-
-    def run(self, draw: int, strategy: str) -> Path:
-        """RETURNS (Path): The run folder of a strategy."""
-        return self.project / "runs" / f"draw{draw}-{strategy}"
-
-
-def default_folder() -> Path:
-    """RETURNS (Path): In the cache of the tests, which holds the server too."""
-    return Path(os.environ.get("SYNTHESIZRR_CACHE") or "~/.cache/spacy-synthesizrr-tests").expanduser() / "weak-teacher"
-
-
-def call(*words: str, cwd: Path) -> None:
-    """Run a command of the project, showing what it prints."""
-    subprocess.run([sys.executable, "-m", "spacy_synthesizrr", *words], cwd=cwd, check=True)
 
 
 def make_project(scratch: Scratch) -> None:
@@ -180,126 +104,6 @@ def run_strategy(scratch: Scratch, draw: int, name: str, data: Path, server: tup
         call(step, "--run", run, cwd=scratch.project)
 
 
-def finished(scratch: Scratch, draw: int, strategy: str) -> bool:
-    """RETURNS (bool): Whether a run went to its end."""
-    return (scratch.run(draw, strategy) / "receipts" / "evaluate.json").is_file()
-
-
-def seconds_of(scratch: Scratch) -> dict[str, float]:
-    """RETURNS (Dict[str, float]): How long each request took that was answered."""
-    with tempfile.TemporaryDirectory(prefix="weak-teacher-") as folder:
-        out = Path(folder) / "answers.jsonl"
-        call("responses", "export", str(out), "--file", str(scratch.answers), cwd=scratch.project)
-        with out.open(encoding="utf-8") as file:
-            return {row["request"]: row["seconds"] for row in map(json.loads, file) if row["seconds"] is not None}
-
-
-def cost_of(run: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """What the teacher's part of a run takes by itself, whether it was asked now or for an earlier run.
-
-    An answer that was cut is not kept: it counts with all the tokens that it may have, and with the mean of the others otherwise.
-    """
-    rows = [json.loads(line) for line in (run / "generated.jsonl").read_text(encoding="utf-8").splitlines()]
-    details = [row["events"][-1]["detail"] for row in rows]
-    answered = [detail for detail in details if detail.get("answer_tokens")]
-    cut = len(rows) - len(answered)
-    prompt, times = [detail["prompt_tokens"] for detail in answered], [seconds[detail["request"]] for detail in answered]
-    answer = sum(detail["answer_tokens"] for detail in answered)
-    return {
-        "calls": len(rows),
-        "prompt_tokens": round(mean(prompt) * len(rows)),
-        "answer_tokens": answer + cut * PARAMETERS["max_tokens"],
-        "tokens_per_answer": round(answer / len(answered), 1),
-        # each waits while up to IN_FLIGHT are answered together
-        "seconds": round(mean(times) * len(rows) / IN_FLIGHT),
-    }
-
-
-def figures(scratch: Scratch, draw: int, strategy: str, arm: str, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """What stands in a finished run about one arm, without a single text."""
-    run = scratch.run(draw, strategy)
-    read = lambda name: json.loads((run / name).read_text(encoding="utf-8"))  # noqa: E731
-    found = next(row for row in read("evaluation.json")["arms"] if row["name"] == arm)
-    if not found["run"]:
-        return {"why": found["why"]}
-    about = {"test": found["test"], "rows": found["rows"], "steps": found["steps"]}
-    about["per_label_f"] = {label: round(scores["f"], 3) for label, scores in found["per_label"].items()}
-    if arm != "main":
-        return about
-    total = read("funnel.json")["total"]
-    away = {name: total[name] for name in ("sent", "answered", "failed", "rejected", "accepted", "short")}
-    return {**about, **cost_of(run, seconds), "funnel": away}
-
-
-def collect(scratch: Scratch, model: str) -> dict[str, Any]:
-    """RETURNS (Dict): The whole table from what is finished; arms that are not are named as such."""
-    draws = range(DRAWS)
-    seconds = seconds_of(scratch) if scratch.answers.is_file() else {}
-    arms: dict[str, Any] = {}
-    for label, (strategy, arm) in ARMS.items():
-        rows = {str(draw): figures(scratch, draw, strategy, arm, seconds) for draw in draws if finished(scratch, draw, strategy)}
-        arms[label] = {"strategy": strategy, "arm": arm, "draws": rows, **summary([row for row in rows.values() if "test" in row])}
-    whole = [draw for draw in draws if all(finished(scratch, draw, strategy) for strategy in STRATEGIES)]
-    settings = {"draws": DRAWS, "seeds_per_label": SEEDS, "rows_per_label": PER_LABEL, "test_rows_per_label": TEST, "in_flight": IN_FLIGHT}
-    return {
-        "draws_done": len(whole),
-        "draws_wanted": DRAWS,
-        "settings": {**settings, "model": model, "parameters": PARAMETERS, "student_steps": STUDENT_STEPS},
-        "notes": [
-            "test: accuracy of the bow student, mean and sd over 5 training seeds; all arms train for the same number of steps",
-            "calls, tokens: what the arm takes by itself, though arms of one draw share answers to equal prompts",
-            f"seconds: mean time of an answered request × calls / {IN_FLIGHT}, on a machine that did other work too: an upper bound",
-            "gold: the student on all other labelled rows, for the same number of steps",
-        ],
-        "arms": arms,
-        "versions": versions_of(scratch),
-        "machine": {"python": platform.python_version(), "system": platform.platform(terse=True), "cores": os.cpu_count()},
-    }
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means over the draws that there are."""
-    if not rows:
-        return {"state": "not run yet"}
-    scores = [row["test"]["mean"] for row in rows]
-    found: dict[str, Any] = {"state": f"{len(rows)} of {DRAWS} draws", "test": round(mean(scores), 4)}
-    found["sd_over_draws"] = round(stdev(scores), 4) if len(scores) > 1 else None
-    names = ("rows", "calls", "prompt_tokens", "answer_tokens", "seconds")
-    return found | {name: round(mean(row[name] for row in rows)) for name in names if name in rows[0]}
-
-
-def versions_of(scratch: Scratch) -> dict[str, str]:
-    """RETURNS (Dict[str, str]): Of the packages that the first finished run was made with."""
-    for path in sorted(scratch.project.glob("runs/*/receipts/evaluate.json")):
-        return dict(json.loads(path.read_text(encoding="utf-8"))["versions"])
-    return {}
-
-
-def table(results: Mapping[str, Any]) -> str:
-    """RETURNS (str): Markdown. Gains are over seed-only of the same draws."""
-    lines = ["| arm | draws | accuracy | rows | calls | tokens in / out | seconds | not accepted |", "|---|---|---|---|---|---|---|---|"]
-    for name, arm in results["arms"].items():
-        if "test" not in arm:
-            lines.append(f"| {name} | 0 | {arm['state']} | | | | | |")
-            continue
-        spread = "" if arm["sd_over_draws"] is None else f" ± {100 * arm['sd_over_draws']:.1f}"
-        row = [name, len(arm["draws"]), f"{100 * arm['test']:.1f}{spread}", arm["rows"]]
-        if "calls" in arm:
-            row += [arm["calls"], f"{arm['prompt_tokens']:,} / {arm['answer_tokens']:,}", arm["seconds"], reasons(arm["draws"].values())]
-        lines.append("| " + " | ".join(str(cell) for cell in [*row, *[""] * (8 - len(row))]) + " |")
-    return "\n".join(lines)
-
-
-def reasons(rows: Any) -> str:
-    """RETURNS (str): Failures and rejections of all draws together, the most frequent first."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        for found in (row["funnel"]["failed"], *row["funnel"]["rejected"].values()):
-            for reason, count in found.items():
-                counts[reason] = counts.get(reason, 0) + count
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"
-
-
 def publish(scratch: Scratch, model: str) -> None:
     """Write the results and show them."""
     results = collect(scratch, model)
@@ -343,7 +147,7 @@ def main() -> None:
     parser.add_argument("--start", action="store_true", help="start Ollama with SmolLM2 by the recipe of the tests")
     parser.add_argument("--base-url", default="http://127.0.0.1:11434/v1", help="of a chat server that runs already")
     parser.add_argument("--model", default="smollm2:135m", help="its name for the model")
-    parser.add_argument("--folder", type=Path, default=default_folder(), help="project, runs and answers; kept")
+    parser.add_argument("--folder", type=Path, default=cache_folder("weak-teacher"), help="project, runs and answers; kept")
     parser.add_argument("--draws", default=",".join(map(str, range(DRAWS))), help="which draws, such as 0,2")
     parser.add_argument("--only", default=",".join(STRATEGIES), help="which strategies, in this order")
     parser.add_argument("--collect", action="store_true", help="only write the results of what is finished")
