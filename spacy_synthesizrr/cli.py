@@ -37,6 +37,7 @@ def prepare(
     store: str = typer.Option("memory", help="Name of configs/store.NAME.cfg."),
     teacher: str = typer.Option("extractive", help="Name of configs/teacher.NAME.cfg."),
     student: str = typer.Option("bow", help="Name of configs/student.NAME.cfg."),
+    review: str = typer.Option("none", help="Name of configs/review.NAME.cfg."),
     per_label: int = typer.Option(50, help="Rows to accept per label."),
     seed: int = typer.Option(0, help="Seed of everything random."),
     lang: str = typer.Option("en", help="Language of chunking, tokens and student."),
@@ -46,7 +47,7 @@ def prepare(
     from spacy_synthesizrr.steps.prepare import Choices
     from spacy_synthesizrr.steps.prepare import run as run_prepare
 
-    wanted = Choices(task, run, strategy, store, teacher, student, per_label, seed, lang, gpu_id)
+    wanted = Choices(task, run, strategy, store, teacher, student, review, per_label, seed, lang, gpu_id)
     changed = run_prepare(wanted)
     say(f"prepare: {'the run ' + repr(run) + ' is set up' if changed else 'nothing changed'}")
 

@@ -17,7 +17,9 @@ from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 CACHE = "fingerprints.json"
 RUNS = Path("runs")
-KINDS = ("strategy", "store", "teacher", "student")
+KINDS = ("strategy", "store", "teacher", "student", "review")
+MAY_CHANGE = ("student", "review")  # within one run folder: they come after the rows that a teacher was paid for
+NO_REVIEW = "none"
 
 
 def relative(path: Path) -> str:
@@ -80,6 +82,11 @@ class Context:
         return self.inputs["settings"]
 
     @property
+    def review(self) -> str:
+        """RETURNS (str): Name of the review config; `NO_REVIEW` in runs from before there was one."""
+        return str(self.inputs.get("review", NO_REVIEW))
+
+    @property
     def scope(self) -> str:
         """RETURNS (str): On whose account the run spends, see `models.answers.ledger`: its name, and the id that its folder got when it was
         made. Runs from before there were ids go by their name alone.
@@ -93,7 +100,7 @@ class Context:
         return int(self.settings["seed"])
 
     def config_path(self, kind: str) -> Path:
-        """kind (str): "strategy", "store", "teacher" or "student"."""
+        """kind (str): One of `KINDS`."""
         return Path(self.inputs["configs"][kind]["path"])
 
     def config(self, kind: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.fingerprints import fingerprint, size
 from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 
-STEPS = ("prepare", "index", "plan", "synthesize", "curate", "measure", "export", "train", "evaluate", "report")
+STEPS = (
+    "prepare", "index", "plan", "synthesize", "curate", "measure", "push", "pull", "agreement", "export", "train", "evaluate", "report",
+)  # fmt: skip
 Outputs = Sequence[str] | Callable[[], Sequence[str]]
 PACKAGES = ("spacy-synthesizrr", "spacy", "spacy-llm", "numpy", "scikit-learn")
 
@@ -132,6 +134,7 @@ def run_step(
     settings: Mapping[str, Any],
     outputs: Outputs,
     body: Callable[[], Mapping[str, Any]],
+    always: bool = False,
 ) -> bool:
     """Do a step unless its receipt says that it is done.
 
@@ -142,11 +145,12 @@ def run_step(
         into; a function when they are known only after the work.
     body (Callable): Does the work, writes every output atomically, returns counts for the receipt; with
         `"unfinished": True` among them the step is done again the next time.
+    always (bool): Do it whatever the receipt says, because something outside may have changed; later steps look at what came of it.
     RETURNS (bool): Whether work was done.
     RAISES (RunFolderError): When a step before it has not been done or is stale, or an output was not written.
     """
     with locked(folder):
-        return _run_locked(folder, step, after, settings, outputs, body)
+        return _run_locked(folder, step, after, settings, outputs, body, always)
 
 
 @contextlib.contextmanager
@@ -178,12 +182,13 @@ def _clear(litter: Path) -> None:
 
 
 def _run_locked(
-    folder: RunFolder, step: str, after: Sequence[str], settings: Mapping[str, Any], outputs: Outputs, body: Callable[[], Mapping[str, Any]]
-) -> bool:
+    folder: RunFolder, step: str, after: Sequence[str], settings: Mapping[str, Any], outputs: Outputs, body: Callable[[], Mapping[str, Any]],
+    always: bool,
+) -> bool:  # fmt: skip
     before = {name: _upstream(folder, name) for name in after}
     key = digest(step, json.dumps([before, settings, versions()], sort_keys=True, ensure_ascii=False))
     old = _read_receipt(folder, step)
-    if old is not None and old["key"] == key and is_done(folder, old):
+    if not always and old is not None and old["key"] == key and is_done(folder, old):
         return False
     folder.receipt_path(step).unlink(missing_ok=True)
     started = time.monotonic()

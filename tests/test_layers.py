@@ -29,7 +29,10 @@ LAYERS = (
     "spacy_cli __main__",
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names.split()}
+BRIDGE = ROOT / "argilla_bridge"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+BRIDGE_MODULES = sorted(BRIDGE.rglob("*.py"))
+ALL_MODULES = [*MODULES, *BRIDGE_MODULES]
 
 
 def unit(path: Path) -> str:
@@ -66,22 +69,32 @@ def test_imports_between_kinds_of_models_point_down():
 def test_a_checkout_has_every_module():
     """Nothing of the package is hidden by .gitignore, and every folder is a package."""
     ignored = subprocess.run(
-        ["git", "check-ignore", "--stdin"], cwd=ROOT, input="\n".join(map(str, MODULES)), capture_output=True, text=True
+        ["git", "check-ignore", "--stdin"], cwd=ROOT, input="\n".join(map(str, ALL_MODULES)), capture_output=True, text=True
     )
     assert not ignored.stdout
-    assert {path.parent for path in MODULES} == {path.parent for path in MODULES if path.name == "__init__.py"}
+    assert {path.parent for path in ALL_MODULES} == {path.parent for path in ALL_MODULES if path.name == "__init__.py"}
 
 
 def test_the_package_never_imports_the_bridge():
     assert not [path for path in MODULES if "argilla_bridge" in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_server_part_of_the_bridge_imports_argilla():
+    imports = re.compile(r"^\s*(?:import|from) argilla\b|require\(\"argilla\"", re.MULTILINE)
+    users = [path for path in BRIDGE_MODULES if imports.search(path.read_text(encoding="utf-8"))]
+    assert {path.parent for path in users} <= {BRIDGE / "server"}
+
+
+def test_importing_the_bridge_imports_nothing_heavy():
+    assert not loaded("import argilla_bridge.cli") & {"argilla", "spacy", "numpy", "sklearn", "matplotlib", "pandas", "datasets"}
+
+
+@pytest.mark.parametrize("path", ALL_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_has_at_most_300_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", ALL_MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_function_has_at_most_50_lines(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef):

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.configs import section
-from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.context import NO_REVIEW, Context
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import read_json, write_json
@@ -18,7 +18,8 @@ from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.sourcing.settings import PlanSettings
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
-from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, labelled_rows, retrieved_rows, seed_rows
+from spacy_synthesizrr.students.reviewed import main_rows, told
+from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, candidate_rows, labelled_rows, retrieved_rows, seed_rows
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -37,10 +38,12 @@ class Counted:
 
     copies (Counter[str]): "rows" with a passage, and those "equal" to it.
     gold_left_out (Counter[str]): Gold train rows that equal a "dev" or "test" row.
+    label_sources (Counter[str]): Rows of the main arm by who chose their labels.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
     gold_left_out: Counter[str] = field(default_factory=Counter)
+    label_sources: Counter[str] = field(default_factory=Counter)
 
 
 def run(ctx: Context) -> bool:
@@ -50,8 +53,10 @@ def run(ctx: Context) -> bool:
     RETURNS (bool): Whether work was done.
     RAISES (RunFolderError): When `plan` did not write which seeds it used.
     """
-    settings = ctx.depends(task=True, files=("dev", "test", "train"), configs=("strategy",), settings=("lang",))
-    after = ("index", "plan", "synthesize", "curate")
+    reviewed = ctx.review != NO_REVIEW
+    configs = ("strategy", "review") if reviewed else ("strategy",)
+    settings = ctx.depends(task=True, files=("dev", "test", "train"), configs=configs, settings=("lang",))
+    after = ("index", "plan", "synthesize", "curate", *(("pull",) if reviewed else ()))
     return run_step(ctx.folder, "export", after=after, settings=settings, outputs=lambda: _outputs(ctx.folder), body=lambda: _body(ctx))
 
 
@@ -87,10 +92,13 @@ def _body(ctx: Context) -> dict[str, Any]:
         **labelled,
         "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
         "gold_left_out": {kind: counted.gold_left_out[kind] for kind in KINDS},
+        "label_sources": dict(counted.label_sources),
     }
     write_json(ctx.folder.file(REPORT), found)
     for line in _told(arms, found):
         say(f"  {line}")
+    if ctx.review != NO_REVIEW:
+        say(f"  labels of the main rows: {told(counted.label_sources)}")
     return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
 
 
@@ -137,12 +145,12 @@ def _gold_rows(ctx: Context, left_out: Counter[str]) -> Iterator[StudentRow]:
 
 def _sources(ctx: Context, store: Passages, counted: Counted) -> Mapping[str, Source]:
     """Where the rows of each arm come from."""
-    task, accepted = ctx.task, {name: ctx.folder.file(arm_file(name, "accepted.jsonl")) for name in (MAIN, *SYNTHESIZED)}
+    task, accepted = ctx.task, {name: ctx.folder.file(arm_file(name, "accepted.jsonl")) for name in SYNTHESIZED}
     return {
-        MAIN: lambda: accepted_rows(accepted[MAIN], task),
+        MAIN: lambda: candidate_rows(main_rows(ctx, counted.label_sources), task),
         SEED_ONLY: lambda: seed_rows(ctx.folder.file(SEEDS), task),
         GOLD: lambda: _gold_rows(ctx, counted.gold_left_out),
-        RETRIEVE_ONLY: lambda: retrieved_rows(accepted[MAIN], task, store, copies=counted.copies),
+        RETRIEVE_ONLY: lambda: retrieved_rows(main_rows(ctx, Counter()), task, store, copies=counted.copies),
         **{name: partial(accepted_rows, accepted[name], task) for name in SYNTHESIZED},
     }
 

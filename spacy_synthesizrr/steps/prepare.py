@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spacy_synthesizrr.configs import build, read_config, section
-from spacy_synthesizrr.context import CACHE, KINDS, RUNS, relative
+from spacy_synthesizrr.context import CACHE, KINDS, MAY_CHANGE, NO_REVIEW, RUNS, relative
 from spacy_synthesizrr.corpus import check_language
 from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
 from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
@@ -38,6 +38,7 @@ class Choices:
     store: str = "memory"
     teacher: str = "extractive"
     student: str = "bow"
+    review: str = NO_REVIEW
     per_label: int = 50
     seed: int = 0
     lang: str = "en"
@@ -66,7 +67,7 @@ def run(wanted: Choices) -> bool:
         raise InputError(f"per_label must be at least 1 (was: {wanted.per_label}).", cure="Set it with: --vars.per_label 50")
     check_language(wanted.lang)
     task = read_task(Path(wanted.task))
-    identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind != "student"}}
+    identity = {"task": relative(task.path), **{kind: getattr(wanted, kind) for kind in KINDS if kind not in MAY_CHANGE}}
     with locked(folder):
         return _settle(folder, task, wanted, identity)
 
@@ -80,7 +81,7 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
         "run": wanted.run,
         "id": secrets.token_hex(ID_BYTES) if old is None else old.get("id", ""),
         "identity": identity,
-        "student": wanted.student,
+        **{kind: getattr(wanted, kind) for kind in MAY_CHANGE},
         "settings": {name: getattr(wanted, name) for name in ("per_label", "seed", "lang", "gpu_id")},
         "task": {"name": task.name, "fingerprint": task.fingerprint()},
         "files": _files(folder, task),

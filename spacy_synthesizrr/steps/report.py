@@ -29,7 +29,7 @@ def run(ctx: Context) -> bool:
     done = tuple(step for step in STEPS[STEPS.index("curate") + 1 : -1] if fresh(ctx.folder, step))
     settings = {
         **ctx.depends(task=True, files=("corpus", "seeds", "dev", "test", "train"), configs=tuple(ctx.inputs["configs"])),
-        "inputs": {name: ctx.inputs[name] for name in ("identity", "settings", "student")},
+        "inputs": {name: ctx.inputs[name] for name in ("identity", "settings", "student", "review") if name in ctx.inputs},
         "run": ctx.folder.path.name,
     }
     return run_step(ctx.folder, "report", after=(*NEEDED, *done), settings=settings, outputs=(PAGE, NUMBERS), body=lambda: _body(ctx))

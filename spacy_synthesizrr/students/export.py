@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
 SHARD_ROWS = 50_000  # of about 60 tokens: 50 MB in memory before compression
-ROW_ID = "synthesizrr_id"  # key in doc.user_data
+ROW_ID, ROW_SOURCE = "synthesizrr_id", "synthesizrr_label_source"  # keys in doc.user_data
 
 
 @dataclass
@@ -38,7 +38,8 @@ class Written:
 def write_docs(rows: Iterable[StudentRow], path: Path, *, nlp: Language, labels: Sequence[str], shard_rows: int = SHARD_ROWS) -> Written:
     """Write rows as a DocBin, or as a folder of DocBins when there are more than fit one shard.
 
-    Every Doc has all labels in `cats` (1.0 or 0.0) and the row's id in `user_data["synthesizrr_id"]`. Nothing appears
+    Every Doc has all labels in `cats` (1.0 or 0.0) in `user_data` the row's id
+    ("synthesizrr_id") and who chose its labels ("synthesizrr_label_source"). Nothing appears
     under `path` before all is written.
     rows (Iterable[StudentRow]): Streamed; one shard of Docs is in memory at a time.
     path (Path): Such as runs/news/train.spacy.
@@ -75,7 +76,7 @@ def make_docs(rows: Iterable[StudentRow], *, nlp: Language, labels: Sequence[str
             )
         doc = nlp.make_doc(row.text)
         doc.cats = {label: float(label in row.labels) for label in labels}
-        doc.user_data[ROW_ID] = row.id
+        doc.user_data[ROW_ID], doc.user_data[ROW_SOURCE] = row.id, row.source
         written.rows += 1
         written.labels.update(row.labels)
         yield doc

@@ -12,10 +12,12 @@ from spacy_synthesizrr.candidates import Candidate, Passage, Seed, digest
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_rows
 from spacy_synthesizrr.stores.passages import batched
+from spacy_synthesizrr.students.reviewed import label_source
 from spacy_synthesizrr.taskfile import TaskSpec
 from spacy_synthesizrr.words import comparable
 
 BATCH = 256  # passages looked up at once
+GOLD = "gold"
 
 
 class Passages(Protocol):
@@ -30,34 +32,42 @@ class StudentRow:
     """What a student reads and should answer.
 
     id (str): A candidate's or seed's id, or kind and line of a labelled row, such as "test:7".
+    source (str): Who chose the labels: "gold" for rows of the user's files, else see `reviewed.label_source`.
     """
 
     id: str
     text: str
     labels: tuple[str, ...]
+    source: str = GOLD
+
+
+def candidate_rows(candidates: Iterable[Candidate], task: TaskSpec) -> Iterator[StudentRow]:
+    """Turn candidates into rows."""
+    for candidate in candidates:
+        yield StudentRow(candidate.id, task.student_text(candidate.fields), candidate.labels, label_source(candidate))
 
 
 def accepted_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
     """Stream the rows of an accepted.jsonl."""
-    for candidate in read_jsonl(path, Candidate.from_dict):
-        yield StudentRow(candidate.id, task.student_text(candidate.fields), candidate.labels)
+    return candidate_rows(read_jsonl(path, Candidate.from_dict), task)
 
 
-def retrieved_rows(path: Path, task: TaskSpec, passages: Passages, *, copies: Counter[str]) -> Iterator[StudentRow]:
-    """Stream the accepted rows with their passage in place of what the teacher wrote; rows without a passage are left out.
+def retrieved_rows(
+    candidates: Iterable[Candidate], task: TaskSpec, passages: Passages, *, copies: Counter[str]
+) -> Iterator[StudentRow]:
+    """Stream candidates with their passage in place of what the teacher wrote; rows without a passage are left out.
 
     copies (Counter[str]): Counts "rows", and those "equal" to their passage (see `comparable`).
     """
     name = task.generated.name
-    candidates = (candidate for candidate in read_jsonl(path, Candidate.from_dict) if candidate.passage_id)
-    for batch in batched(candidates, BATCH):
+    for batch in batched((candidate for candidate in candidates if candidate.passage_id), BATCH):
         wanted = sorted({str(candidate.passage_id) for candidate in batch})
         texts = {passage.id: passage.text for passage in passages.get(wanted)}
         for candidate in batch:
             text = texts[str(candidate.passage_id)]
             copies["rows"] += 1
             copies["equal"] += comparable(text) == comparable(candidate.fields[name])
-            yield StudentRow(candidate.id, task.student_text({**candidate.fields, name: text}), candidate.labels)
+            yield StudentRow(candidate.id, task.student_text({**candidate.fields, name: text}), candidate.labels, label_source(candidate))
 
 
 def seed_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:

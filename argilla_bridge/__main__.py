@@ -1,0 +1,5 @@
+"""`python -m argilla_bridge`."""
+
+from argilla_bridge.cli import main
+
+main()
