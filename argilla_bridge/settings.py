@@ -90,10 +90,12 @@ class FileSettings(Settings):
     """The section [file]: where rows are written for people without Argilla.
 
     path (str): .jsonl or .csv; relative to the run folder. The filled-in file is read from the same place.
+    copies (Sequence[str]): Copies that other people filled in, relative to the run folder too.
     user (str): Whose votes a file holds that has no column `user`.
     """
 
     path: str = "review/rows.csv"
+    copies: tuple[str, ...] = ()
     user: str = "reviewer"
 
 

@@ -82,9 +82,11 @@ class Context:
         return self.inputs["settings"]
 
     @property
-    def review(self) -> str:
-        """RETURNS (str): Name of the review config; `NO_REVIEW` in runs from before there was one."""
-        return str(self.inputs.get("review", NO_REVIEW))
+    def reviewed(self) -> bool:
+        """RETURNS (bool): Whether people review this run; not in runs from before that could be chosen."""
+        if self.inputs.get("review", NO_REVIEW) == NO_REVIEW:
+            return False
+        return str(self.config("review").get("review", {}).get("backend", NO_REVIEW)) != NO_REVIEW
 
     @property
     def scope(self) -> str:

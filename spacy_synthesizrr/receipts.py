@@ -182,9 +182,14 @@ def _clear(litter: Path) -> None:
 
 
 def _run_locked(
-    folder: RunFolder, step: str, after: Sequence[str], settings: Mapping[str, Any], outputs: Outputs, body: Callable[[], Mapping[str, Any]],
+    folder: RunFolder,
+    step: str,
+    after: Sequence[str],
+    settings: Mapping[str, Any],
+    outputs: Outputs,
+    body: Callable[[], Mapping[str, Any]],
     always: bool,
-) -> bool:  # fmt: skip
+) -> bool:
     before = {name: _upstream(folder, name) for name in after}
     key = digest(step, json.dumps([before, settings, versions()], sort_keys=True, ensure_ascii=False))
     old = _read_receipt(folder, step)

@@ -17,6 +17,7 @@ from spacy_synthesizrr.documents import WRITTEN_BY, read_document
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.receipts import STEPS, RunFolder, fresh, versions
 from spacy_synthesizrr.report.findings import Finding, Standing, comparisons, remarks
+from spacy_synthesizrr.report.review import STEP, read_review
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.scores import ACCURACY
 
@@ -57,6 +58,7 @@ def collect(ctx: Context) -> dict[str, Any]:
         "plan": files["plan"],
         "leaks": _leaks(ctx.folder, files["plan"]),
         "measures": files["metrics"],
+        "review": read_review(ctx.folder, receipts[STEP]),
         "versions": versions(),
         "files": {**ctx.inputs["files"], **{f"config: {kind}": about for kind, about in ctx.inputs["configs"].items()}},
         "keys": {step: receipt["key"] for step, receipt in receipts.items() if receipt.get("key")},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.report import data_tables, figures, student_tables, view
+from spacy_synthesizrr.report import data_tables, figures, review, student_tables, view
 from spacy_synthesizrr.report.collect import matrix
 from spacy_synthesizrr.report.findings import Standing
 from spacy_synthesizrr.report.rows import Row
@@ -16,7 +16,7 @@ from spacy_synthesizrr.students.scores import NOTHING
 HERE = Path(__file__).parent
 MATRIX_LABELS = 30  # beyond them a matrix cannot be read, and only the most frequent confusions are shown
 SCORES = {"vector": "cosine", "keyword": "BM25 score", "hybrid": "fused score of words and vectors"}  # by kind of search
-PLOTS = ("students", "sizes", "confusion", "funnel", "similarity")
+PLOTS = ("students", "sizes", "confusion", "funnel", "similarity", "acceptance")
 SECTIONS = (
     ("students", "Student against controls"),
     ("confusion", "Confusion"),
@@ -28,6 +28,7 @@ SECTIONS = (
     ("rejected", "Turned away"),
     ("asked", "Asked, and again"),
 )
+BEFORE_REVIEW = "measures"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,13 @@ def render(numbers: Mapping[str, Any], samples: Samples, plots: Mapping[str, fig
     style = (HERE / "page.css").read_text(encoding="utf-8")
     page = environment.get_template("page.jinja")
     drawn = {name: plots.get(name) for name in PLOTS}
-    return page.render(style=style, sections=SECTIONS, samples=samples, plots=drawn, **_tables(numbers)).strip() + "\n"
+    return page.render(style=style, sections=_sections(numbers), samples=samples, plots=drawn, **_tables(numbers)).strip() + "\n"
+
+
+def _sections(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What stands in the navigation; a run that nobody reviews has no section about it."""
+    place = [anchor for anchor, _ in SECTIONS].index(BEFORE_REVIEW) + 1
+    return [*SECTIONS[:place], *([review.ANCHOR] if numbers.get("review") else []), *SECTIONS[place:]]
 
 
 def shown(cell: str | int | None) -> str:
@@ -98,12 +105,17 @@ def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
         "leak_sentences": list(data_tables.leak_sentences(numbers)) if plan else [],
         "leaks": data_tables.leaks_table(numbers["leaks"]) if plan else None,
         "measures": list(data_tables.measure_tables(numbers["measures"])) if numbers["measures"] else [],
+        "review": _review(numbers.get("review")),
         "asked": view.asked_table(asked),
         "versions": view.versions_table(numbers["versions"]),
         "files": view.files_table(numbers["files"]),
         "reproduce": numbers["reproduce"],
         "version": numbers["versions"].get("spacy-synthesizrr", ""),
     }
+
+
+def _review(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return {"sentences": list(review.sentences(found)), "tables": list(review.tables(found))} if found else None
 
 
 def _confusion_caption(evaluation: Mapping[str, Any]) -> str:
@@ -132,6 +144,8 @@ def draw_plots(numbers: Mapping[str, Any], samples: Samples) -> dict[str, figure
         plots["funnel"] = figures.funnel({label: data_tables.ends(counts) for label, counts in numbers["funnel"]["labels"].items()})
     if (numbers["plan"] or {}).get("histogram"):
         plots["similarity"] = _similarity(numbers["plan"], samples.similarity)
+    if numbers.get("review") and (plot := review.acceptance(numbers["review"])):
+        plots["acceptance"] = plot
     return plots
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.configs import section
-from spacy_synthesizrr.context import NO_REVIEW, Context
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import read_json, write_json
@@ -53,10 +53,9 @@ def run(ctx: Context) -> bool:
     RETURNS (bool): Whether work was done.
     RAISES (RunFolderError): When `plan` did not write which seeds it used.
     """
-    reviewed = ctx.review != NO_REVIEW
-    configs = ("strategy", "review") if reviewed else ("strategy",)
+    configs = ("strategy", "review") if ctx.reviewed else ("strategy",)
     settings = ctx.depends(task=True, files=("dev", "test", "train"), configs=configs, settings=("lang",))
-    after = ("index", "plan", "synthesize", "curate", *(("pull",) if reviewed else ()))
+    after = ("index", "plan", "synthesize", "curate", *(("pull",) if ctx.reviewed else ()))
     return run_step(ctx.folder, "export", after=after, settings=settings, outputs=lambda: _outputs(ctx.folder), body=lambda: _body(ctx))
 
 
@@ -97,7 +96,7 @@ def _body(ctx: Context) -> dict[str, Any]:
     write_json(ctx.folder.file(REPORT), found)
     for line in _told(arms, found):
         say(f"  {line}")
-    if ctx.review != NO_REVIEW:
+    if ctx.reviewed:
         say(f"  labels of the main rows: {told(counted.label_sources)}")
     return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
 

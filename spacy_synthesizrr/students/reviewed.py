@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import Settings, section
-from spacy_synthesizrr.context import NO_REVIEW, Context
+from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_jsonl
 
@@ -82,7 +82,7 @@ def main_rows(ctx: Context, sources: Counter[str]) -> Iterator[Candidate]:
 
     sources (Counter[str]): Counts rows by who chose their labels, and those `LEFT_OUT`.
     """
-    if ctx.review == NO_REVIEW:
+    if not ctx.reviewed:
         yield from _counted(read_jsonl(ctx.folder.file("accepted.jsonl"), Candidate.from_dict), sources)
         return
     path = ctx.config_path("review")
