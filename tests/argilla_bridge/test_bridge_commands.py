@@ -1,0 +1,152 @@
+"""The commands of a review on a run, with people who fill in a file."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from argilla_bridge import commands
+from spacy_synthesizrr.candidates import Candidate
+from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.errors import ConfigError, InputError
+from spacy_synthesizrr.jsonl import read_jsonl
+from spacy_synthesizrr.steps import export, prepare
+from spacy_synthesizrr.students.reviewed import label_source
+
+ROWS = "review/rows.csv"
+
+
+@pytest.fixture
+def run(walked):
+    """The run, reviewed in a file that shows every suggestion."""
+    config = Path("configs/review.file.cfg")
+    config.write_text(config.read_text().replace("blind = 0.1", "blind = 0"))
+    prepare.run(prepare.Choices("tiny", "tiny", per_label=4, review="file"))
+    return Context.open("tiny")
+
+
+def lines(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def fill_in(path, answers):
+    """Answer the first rows of a file."""
+    rows = lines(path)
+    for row, answer in zip(rows, answers, strict=False):
+        row["label"] = answer
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def reviewed(ctx, name="reviewed.jsonl"):
+    return {row.id: row for row in read_jsonl(ctx.folder.file(f"review/{name}"), Candidate.from_dict)}
+
+
+def test_every_accepted_row_is_pushed_once(run):
+    assert commands.push(run)
+    accepted = [row.id for row in read_jsonl(run.folder.file("accepted.jsonl"), Candidate.from_dict)]
+    assert len(lines(run.folder.file(ROWS))) == len(accepted)
+    before = run.folder.file(ROWS).read_bytes()
+    commands.push(run)
+    assert run.folder.file(ROWS).read_bytes() == before
+
+
+def test_pushing_again_leaves_the_receipt_as_it_is(run):
+    commands.push(run)
+    before = run.folder.receipt_path("push").read_bytes()
+    commands.push(run)
+    assert run.folder.receipt_path("push").read_bytes() == before
+
+
+def test_votes_change_labels_turn_rows_away_and_say_so(run):
+    commands.push(run)
+    asked = lines(run.folder.file(ROWS))
+    other = {"sport": "cooking", "cooking": "sport"}[asked[0]["suggestion"]]
+    fill_in(run.folder.file(ROWS), [other, "unusable", asked[2]["suggestion"]])
+    commands.pull(run)
+    kept, away = reviewed(run), reviewed(run, "turned_away.jsonl")
+    assert len(kept) == len(asked) - 1 and [row.reason for row in away.values()] == ["unusable"]
+    by_people = [row for row in kept.values() if label_source(row) == "human"]
+    assert sorted(row.events[-1].detail.get("was", []) for row in by_people) == [[], [asked[0]["suggestion"]]]
+
+
+def test_pulling_again_without_new_votes_leaves_the_receipt_as_it_is(run):
+    commands.push(run)
+    commands.pull(run)
+    before = run.folder.receipt_path("pull").read_bytes()
+    commands.pull(run)
+    assert run.folder.receipt_path("pull").read_bytes() == before
+
+
+def test_export_takes_the_rows_as_people_left_them(run):
+    commands.push(run)
+    fill_in(run.folder.file(ROWS), ["unusable"])
+    commands.pull(run)
+    export.run(run)
+    told = json.loads(run.folder.file("export.json").read_text())
+    assert told["arms"][0]["rows"] == len(reviewed(run))
+
+
+def test_export_refuses_to_go_on_without_a_pull(run):
+    commands.push(run)
+    with pytest.raises(Exception, match="The step 'pull'"):
+        export.run(run)
+
+
+def test_agreement_is_measured_on_the_votes_of_the_last_pull(run):
+    commands.push(run)
+    rows = fill_in(run.folder.file(ROWS), ["sport"])
+    commands.pull(run)
+    commands.agreement(run)
+    found = json.loads(run.folder.file("review/agreement.json").read_text())
+    assert found["rows"] == {"asked": len(rows), "answered": 1}
+
+
+def test_status_counts_rows_votes_and_people(run):
+    commands.push(run)
+    rows = fill_in(run.folder.file(ROWS), ["sport", "unusable"])
+    about = commands.status(run)["main"]
+    assert (about["rows"], about["answered"], about["people"]) == (len(rows), 2, {"reviewer": {"submitted": 2}})
+
+
+def test_rows_can_be_written_to_a_file_of_ones_own_and_read_from_copies(run, tmp_path):
+    commands.push(run, tmp_path / "mine.csv")
+    copy = tmp_path / "ann.csv"
+    copy.write_bytes((tmp_path / "mine.csv").read_bytes())
+    fill_in(copy, ["sport"])
+    commands.pull(run, [tmp_path / "mine.csv", copy])
+    assert {vote["user"] for vote in read_jsonl(run.folder.file("review/votes.jsonl"), dict)} == {"ann"}
+
+
+def test_a_label_that_is_none_is_named_with_its_line(run):
+    commands.push(run)
+    fill_in(run.folder.file(ROWS), ["spott"])
+    with pytest.raises(InputError, match=r"rows\.csv:2: .*'spott'.*sport"):
+        commands.pull(run)
+
+
+def test_a_run_without_a_review_does_nothing_and_says_nothing_is_wrong(walked):
+    assert all(step(walked) for step in (commands.push, commands.pull, commands.agreement))
+    assert not any(step(walked) for step in (commands.push, commands.pull, commands.agreement))
+    assert not walked.folder.file("review").exists()
+
+
+def test_writing_to_a_file_needs_a_run_that_is_reviewed(walked, tmp_path):
+    with pytest.raises(ConfigError, match="--vars.review"):
+        commands.push(walked, tmp_path / "mine.csv")
+
+
+def test_guidelines_name_every_label(run):
+    assert all(label in commands.guidelines(run) for label in run.task.labels)
+
+
+def test_another_section_in_the_config_is_refused(run):
+    path = run.config_path("review")
+    path.write_text(path.read_text() + "\n[exprot]\nunreviewed = 1\n")
+    with pytest.raises(ConfigError, match=r"no section \[exprot\]"):
+        commands.push(run)
