@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cache import cache_folder
 from corpora import HERE, embedder_of, make_task, ready_index
+from store_million import in_a_process
 from store_parts import Given, bare_fill, news_texts
 from store_project import compare
 from vector_peers import measure, rate, recall
@@ -196,6 +197,11 @@ def exact_case(bench: Bench) -> dict[str, Any]:
     return {"k": K, "vectors": len(vectors), "memory store": about, **measure(vectors, bench.queries, bench.truth)}
 
 
+def million_case(bench: Bench) -> dict[str, Any]:
+    """The memory store at 10^6 vectors."""
+    return in_a_process(bench.source.location, bench.texts[:256])
+
+
 def project_case(bench: Bench) -> dict[str, Any]:
     """The project from index to accepted rows, on both stores."""
     return compare(bench.data, bench.scratch)
@@ -206,6 +212,7 @@ CASES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "search": search_case,
     "memory": memory_case,
     "exact": exact_case,
+    "million": million_case,
     "project": project_case,
 }
 

@@ -23,6 +23,7 @@ class Meter:
     model (Callable): The teacher.
     bar (tqdm): Counts accepted rows.
     wanted (int): Rows to accept.
+    run (str): Whose spending the message about a reached cap points to.
     arm (str): Whose rows these are. then (Sequence[str]): Arms that come afterwards and cost too.
     now (Callable): A clock, in seconds.
     """
@@ -33,11 +34,12 @@ class Meter:
         bar: tqdm[Any],
         *,
         wanted: int,
+        run: str = "",
         arm: str = "",
         then: Sequence[str] = (),
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model, self._bar, self._wanted = model, bar, wanted
+        self._model, self._bar, self._wanted, self._run = model, bar, wanted, run
         self._arm, self._then, self._now = arm, then, now
         self._finished = self._accepted = 0
         self._last: Mapping[str, Any] = {}
@@ -94,9 +96,10 @@ class Meter:
         reached = self._last.get("reached", "")
         if hasattr(self._model, "close"):
             self._model.close()
+        where = f" --run {self._run}" if self._run else ""
         raise BudgetReached(
             f"The budget is used up: {reached}. All answers until now are kept. Raise the cap in [teacher.budget] and run again: "
-            "the work goes on where it stopped. What was spent: synthesizrr responses ledger"
+            f"the work goes on where it stopped. What was spent: synthesizrr responses ledger{where}"
         )
 
 
@@ -114,4 +117,4 @@ def status_line(status: Mapping[str, Any], projected: float | None, *, arm: str 
 
 
 def _money(cost: float | None) -> str:
-    return UNKNOWN if cost is None else f"{cost:.4f} spent"
+    return UNKNOWN if cost is None else f"{cost:.4f} spent" if cost else "no money spent"

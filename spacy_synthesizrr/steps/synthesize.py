@@ -97,7 +97,7 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, tri
         with asking(nlp) as model:
             names = [other.name for other in arms(ctx)]
             then = names[names.index(arm.name) + 1 :]
-            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), arm=arm.name, then=then)
+            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), run=ctx.folder.path.name, arm=arm.name, then=then)
             how: dict[str, Any] = {"accept": accept, "per_label": per_label, "watch": meter.watch, "extra": trip.join(model)}
             outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, **how)
     if spent := meter.summary():

@@ -196,3 +196,27 @@ def test_the_shipped_configs_make_a_teacher_without_asking_anybody(name, monkeyp
     nlp = spacy.blank("en")
     nlp.add_pipe("llm_synthesizrr", config={"task": {"@llm_tasks": "spacy.Raw.v1"}, "model": read_config(path)["teacher"]})
     assert nlp.get_pipe("llm_synthesizrr").model.owns_store
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        ("http://10.0.0.7:8000/v1", True),
+        ("https://10.0.0.7:8000/v1", False),
+        ("http://127.0.0.1:8000/v1", False),
+        ("http://localhost/v1", False),
+    ],
+)
+def test_only_plain_http_to_another_machine_is_exposed(url, exposed):
+    assert make_endpoint(url).exposed is exposed
+
+
+def test_a_key_that_would_go_unencrypted_to_another_machine_is_told_of_and_not_shown(monkeypatch, caplog):
+    monkeypatch.setenv("A_KEY", KEY)
+    with FaultServer() as server, caplog.at_level(logging.WARNING):
+        for url in (server.url, server.url.replace("127.0.0.1", "0.0.0.0")):  # the latter is no loopback address and leads here too
+            model = make_chat_completions(url, "m", api_key_env="A_KEY")
+            assert ask(model, ["Hello"]) != [""]
+            model.close()
+    [told] = [record.getMessage() for record in caplog.records if "unencrypted" in record.getMessage()]
+    assert "Authorization" in told and "0.0.0.0" in told and KEY not in told

@@ -112,3 +112,13 @@ def test_a_cap_lets_what_is_in_flight_finish_and_stops():
     with pytest.raises(BudgetReached, match="max_requests = 9"):
         Meter(teacher, Bar(), wanted=2).watch(row(FAILED, "budget"))
     assert teacher.closed
+
+
+def test_a_cap_names_the_run_whose_spending_it_is():
+    with pytest.raises(BudgetReached, match="synthesizrr responses ledger --run news$"):
+        Meter(Teacher(), Bar(), wanted=2, run="news").watch(row(FAILED, "budget"))
+
+
+def test_a_teacher_that_costs_nothing_says_so():
+    status = {"in_flight": 1, "limit": 4, "requests": 2, "tokens": 30, "cost": 0.0}
+    assert module.status_line(status, None).endswith("30 tokens, no money spent")

@@ -50,6 +50,11 @@ class Endpoint:
         except ValueError:
             return False
 
+    @property
+    def exposed(self) -> bool:
+        """RETURNS (bool): Whether what is sent crosses a network without encryption."""
+        return urlsplit(self.url).scheme == "http" and not self.local
+
     def secrets(self) -> Dict[str, str]:
         """Read the secret headers from the environment, now.
 

@@ -12,6 +12,7 @@ temporary file that lives as long as the model.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import random
@@ -41,6 +42,7 @@ from spacy_synthesizrr.models.chat.settings import read_settings
 from spacy_synthesizrr.models.chat.shape import Shape, make_shape
 from spacy_synthesizrr.models.chat.verdicts import Verdicts
 
+logger = logging.getLogger("spacy_synthesizrr")
 GRACE = 5.0  # seconds for requests in flight when Python ends
 
 
@@ -170,6 +172,8 @@ class ChatCompletions:
 
     def _start(self) -> Scheduler:
         secrets = self.endpoint.secrets()
+        if secrets and self.endpoint.exposed:
+            logger.warning("%s: %s go unencrypted over the network to %s. Use https://", NAME, " and ".join(secrets), self.endpoint.url)
         store = named_store(self._responses) if self._responses else self._store
         if store is None:  # an empty store counts as false
             self._own = store = _temporary_store() if self._own is None else self._own
