@@ -31,6 +31,7 @@ from spacy_synthesizrr.stores.memory import MemoryStore
 NUMBER, K = 1_000_000, 50
 LONGEST = 4  # sentences of a window
 CHECKED = 32  # queries compared with numpy
+ROUNDS = 3
 
 
 def windows(source: MemoryStore) -> Iterator[Passage]:
@@ -50,9 +51,14 @@ def measure(source: MemoryStore, texts: list[str], folder: Path, number: int = N
     seconds, peak = time.monotonic() - began, _peak()
     queries = unit_rows(embed_queries(store.embedder, texts))
     ask = lambda some: store.search([Query("", vector) for vector in some], K)  # noqa: E731
-    ours = {f"by_{size}": round(rate(ask, queries, at_once=size), 2) for size in (1, 64)}
+    ask(queries[:1])
     peak_after_search = _peak()
     find = PEERS["numpy, blocks of a matrix product"].build(np.load(folder / "vectors.npy", mmap_mode="r"))
+    both = {"memory store": ask, "numpy": functools.partial(find, k=K)}
+    rounds = [  # in turns, because the machine does other work too and may drop pages of the file in between
+        {f"{name}, by {size}": rate(search, queries, at_once=size) for size in (1, 64) for name, search in both.items()}
+        for _ in range(ROUNDS)
+    ]
     rows = {passage.id: row for row, (passage, _) in enumerate(store.iterate())}
     near = np.array([[rows[hit.passage_id] for hit in found] for found in ask(queries[:CHECKED])])
     return {
@@ -63,8 +69,7 @@ def measure(source: MemoryStore, texts: list[str], folder: Path, number: int = N
         "vectors_mb": round((folder / "vectors.npy").stat().st_size / 2**20),
         "peak_mb_indexing": peak,
         "peak_mb_searching": peak_after_search,
-        "queries_per_second": ours,
-        "queries_per_second_numpy": {f"by_{size}": round(rate(functools.partial(find, k=K), queries, at_once=size), 2) for size in (1, 64)},
+        "queries_per_second": {name: round(max(each[name] for each in rounds), 2) for name in rounds[0]},
         "recall": round(recall(near, find(queries[:CHECKED], K)), 4),
     }
 

@@ -94,7 +94,7 @@ def test_searches_find_different_passages_and_say_what_their_scores_are(demo):
     said = {mode: " ".join(about(ctx)["remarks"]) for mode, ctx in plans.items()}
     assert "no cosines" not in said["vector"]
     assert "keyword search: similarities are BM25 scores" in said["keyword"]
-    assert "hybrid search: similarities are fused scores (alpha = 0.5)" in said["hybrid"]
+    assert "hybrid search: similarities are fused scores (alpha = 0.25)" in said["hybrid"]
     assert max(row.similarity for row in rows(plans["keyword"])) > 1
     assert max(row.similarity for row in rows(plans["hybrid"])) <= 1
 
@@ -154,7 +154,7 @@ def test_a_threshold_and_a_quota_hold_before_the_window(demo):
 def test_diverse_hits_resemble_each_other_less(demo):
     alike = []
     for balance in (None, 0.3):
-        ctx = planned(f"diverse{balance}", hits=10, ranks=[1, 10], retrieval={"diversity": balance} if balance else {})
+        ctx = planned(f"diverse{balance}", search="vector", hits=10, ranks=[1, 10], retrieval={"diversity": balance} if balance else {})
         by_seed: dict[str, list[str]] = {}
         for row in rows(ctx):
             by_seed.setdefault(row.seed_id, []).append(row.passage_id)
