@@ -119,7 +119,7 @@ def plan(
     pair_window = edges(settings.pair_window, hits.similarity[hits.between(settings.pair_ranks)])
     too_close = settings.leaks.threshold(settings.window, window.high, settings.search)
     gate = Gate.make(gold, ngram=settings.leaks.ngram, similarity=too_close, embedder=store.embedder)
-    closeness = Closeness.make(vectors, seed_set, nearest=settings.margin.nearest) if settings.margin.on else None
+    closeness = None if vectors is None or not settings.margin.on else Closeness.make(vectors, seed_set, nearest=settings.margin.nearest)
     wanted = hits.between(settings.input_ranks)
     if settings.mode == RETRICL:
         wanted |= hits.between(settings.pair_ranks)
@@ -129,13 +129,14 @@ def plan(
     return Plan(task, seed_set, settings, remark, hits, facts, gate, window, pair_window, chosen, shots, per_label, seed)
 
 
-def retrieve(seed_set: SeedSet, store: Store, *, task: TaskSpec, settings: PlanSettings) -> tuple[np.ndarray, Hits]:
-    """Embed the seeds and search for each; the query is the seed's text alone, as in SynthesizRR (§3).
+def retrieve(seed_set: SeedSet, store: Store, *, task: TaskSpec, settings: PlanSettings) -> tuple[np.ndarray | None, Hits]:
+    """Embed the seeds, where something asks for their vectors, and search for each; the query is the seed's text alone, as in SynthesizRR (§3).
 
-    RETURNS (Tuple[np.ndarray, Hits]): Vectors of the seeds, shape (seeds, dimensions), and their hits.
+    RETURNS (Tuple[np.ndarray | None, Hits]): Vectors of the seeds, shape (seeds, dimensions), and their hits.
     """
     texts = [item.fields[task.generated.name] for item in seed_set.seeds]
-    vectors = unit_rows(embed_queries(store.embedder, texts))
+    needed = settings.search != "keyword" or settings.margin.on
+    vectors = unit_rows(embed_queries(store.embedder, texts)) if needed else None
     for name in ("window", "pair_window") if settings.mode == RETRICL else ("window",):
         if settings.search != "vector" and getattr(settings, name).kind == "absolute":
             raise ConfigError(f'[plan] search = "{settings.search}" has scores without a fixed scale; set [plan.{name}] kind = "quantile".')

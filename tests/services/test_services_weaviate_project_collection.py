@@ -108,6 +108,31 @@ def test_a_task_without_a_corpus_needs_a_store_that_has_passages(project):
     assert "WeaviateCollection.v1" in done.stdout + done.stderr
 
 
+def test_a_collection_without_vectors_is_searched_by_words_alone(project, weaviate_modules, client):
+    made, desk, _ = project
+    texts = [each.properties["body"] for each in desk.iterator(return_properties=["body"])]
+    body = Property(name="body", data_type=DataType.TEXT)
+    bare = client.collections.create("TheirWords", vector_config=Configure.Vectors.self_provided(), properties=[body])
+    assert not bare.data.insert_many([DataObject(properties={"body": text}) for text in texts]).has_errors
+    config = STORE.format(url=weaviate_modules.url, port=weaviate_modules.grpc_port)
+    config = "".join(line for line in config.splitlines(True) if not line.startswith(("id_", "source_")))
+    config = config.replace("TheirDesk", "TheirWords") + '[embedder]\n@misc = "synthesizrr.NoEmbedder.v1"\n'
+    (made.path / "configs" / "store.words.cfg").write_text(config, encoding="utf-8")
+    strategy = (made.path / "configs" / "strategy.synthesizrr.cfg").read_text(encoding="utf-8")
+    vectors = strategy.replace('search = "hybrid"', 'search = "keyword"')
+    words = vectors.replace("on = true", "on = false").replace('similarity = "window"', "similarity = null")
+    for name, text in (("vectors", vectors), ("words", words)):
+        (made.path / "configs" / f"strategy.{name}.cfg").write_text(text, encoding="utf-8")
+        assert made.run(command="prepare", run=name, store="words", strategy=name, per_label=3).returncode == 0
+        assert made.command("spacy_synthesizrr", "index", "--run", name).returncode == 0
+    refused = made.command("spacy_synthesizrr", "plan", "--run", "vectors")
+    assert refused.returncode == 2 and "on = false in [plan.margin]" in refused.stderr
+    done = made.command("spacy_synthesizrr", "plan", "--run", "words")
+    assert done.returncode == 0, done.stderr
+    assert len({row["passage_id"] for row in made.rows("words", "planned.jsonl")}) >= 12
+    client.collections.delete("TheirWords")
+
+
 def test_a_named_local_embedder_is_tried_and_then_plans(project, weaviate_modules, client):
     made, desk, _ = project
     texts = {each.properties["key"]: each.properties["body"] for each in desk.iterator(return_properties=["key", "body"])}

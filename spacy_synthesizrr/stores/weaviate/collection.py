@@ -17,6 +17,7 @@ import numpy as np
 
 from spacy_synthesizrr.candidates import Hit, Passage, digest
 from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.embedders.trial import TRIED, fit_on_nothing, try_embedder
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.jsonl import write_json
@@ -110,7 +111,7 @@ class CollectionStore:
         embedder = bound(embedder, self._place)
         with self._home.alone():
             fit_on_nothing(embedder, seed=seed, whose="the vectors of a collection")
-            if not self._is_own(embedder):
+            if embeds(embedder) and not self._is_own(embedder):
                 self._try(embedder, seed)
             self._home.clear_notes()
             embedder.save(self._home.folder / EMBEDDER)
@@ -126,7 +127,7 @@ class CollectionStore:
         if self._layout.module is None:
             raise StoreError(
                 f"The vectors of {self.location} were made by no text2vec module of the server: they were brought. Name the embedder that "
-                "made them in [embedder], such as synthesizrr.FastEmbed.v1."
+                "made them in [embedder], such as synthesizrr.FastEmbed.v1, or synthesizrr.NoEmbedder.v1 to search by words alone."
             )
         return WeaviateVectorizer(self._layout.module, self._place)
 
