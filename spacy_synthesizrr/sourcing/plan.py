@@ -119,7 +119,8 @@ def plan(
     pair_window = edges(settings.pair_window, hits.similarity[hits.between(settings.pair_ranks)])
     too_close = settings.leaks.threshold(settings.window, window.high, settings.search)
     gate = Gate.make(gold, ngram=settings.leaks.ngram, similarity=too_close, embedder=store.embedder)
-    closeness = None if vectors is None or not settings.margin.on else Closeness.make(vectors, seed_set, nearest=settings.margin.nearest)
+    compared = vectors if settings.margin.on else None
+    closeness = None if compared is None else Closeness.make(compared, seed_set, nearest=settings.margin.nearest)
     wanted = hits.between(settings.input_ranks)
     if settings.mode == RETRICL:
         wanted |= hits.between(settings.pair_ranks)
