@@ -42,14 +42,23 @@ class Backend(Protocol):
         RETURNS (Sequence[BadRow]): The rows that were refused; they do not block the others.
         """
 
-    def remove(self, dataset: str, ids: Sequence[str]) -> None:
-        """Remove rows with their votes; ids that are not there are fine."""
+    def remove(self, dataset: str, ids: Iterable[str]) -> None:
+        """Remove rows with their votes, all in one go; ids that are not there are fine."""
 
     def ids(self, dataset: str) -> Iterator[str]:
         """RETURNS (Iterator[str]): The ids of all rows there; none where there is no such dataset."""
 
     def votes(self, dataset: str) -> Iterator[Vote]:
         """RETURNS (Iterator[Vote]): All answers, drafts and discards too, each once, also while people work."""
+
+    def held(self, dataset: str) -> Iterator[tuple[str, str]]:
+        """Where an answer that is no more there was taken back by whoever gave it, and did not go with its row or its account.
+
+        RETURNS (Iterator[Tuple[str, str]]): Identities of places and ids of the rows there.
+        """
+
+    def news(self) -> list[str]:
+        """RETURNS (List[str]): What a person should know of the votes that were read."""
 
     def place(self, dataset: str) -> str:
         """RETURNS (str): Where people find it: an address or a path."""

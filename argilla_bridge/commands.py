@@ -9,9 +9,11 @@ from typing import Any
 
 from argilla_bridge.backends import DATASETS
 from argilla_bridge.desk import FOLDER, Desk, open_desk
+from argilla_bridge.people import People
+from argilla_bridge.spool import Spool
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import NO_REVIEW, Context
-from spacy_synthesizrr.jsonl import read_jsonl, write_json
+from spacy_synthesizrr.jsonl import read_json, read_jsonl, write_json
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step
 
@@ -28,7 +30,7 @@ def push(ctx: Context, to: Path | None = None) -> bool:
     """
     if to is None and not ctx.reviewed:
         return _nothing(ctx, "push")
-    desk = open_desk(ctx, () if to is None else (to,))
+    desk = open_desk(ctx, to)
     return _step(desk, "push", AFTER, (PUSHED,), lambda: _push(desk))
 
 
@@ -36,7 +38,7 @@ def _push(desk: Desk) -> dict[str, Any]:
     from argilla_bridge.pushing import push as put_before_people
 
     accepted = desk.ctx.folder.file("accepted.jsonl")
-    with desk.making() as making, desk.ledger() as ledger, desk.backend() as backend:
+    with desk.ledger() as ledger, desk.making(ledger) as making, desk.backend() as backend:
         schema = desk.schema(dimensions=making.dimensions)
         rows = making(read_jsonl(accepted, Candidate.from_dict))
         done = put_before_people(backend, rows, ledger, schema=schema, settings=desk.settings, report=_tell)
@@ -55,6 +57,8 @@ def _lasting(done: Mapping[str, Any]) -> dict[str, Any]:
 def _told(done: Mapping[str, Any]) -> Iterator[str]:
     counts = [f"{done[name]:,} {name}" for name in ("new", "changed", "unchanged", "removed", "kept", "waiting") if done[name]]
     yield ", ".join(counts) or "no rows"
+    if done["answers"]:
+        yield f"people gave {done['answers']:,} answers on what was removed; they stay in the ledger and count if the same text comes back"
     for bad in done["bad"][:3]:
         yield f"refused: {bad['id']}: {bad['why']}"
     if len(done["bad"]) > 3:
@@ -72,26 +76,34 @@ def pull(ctx: Context, files: Sequence[Path] = ()) -> bool:
         return _nothing(ctx, "pull")
     from argilla_bridge.pulling import FILES
 
-    desk = open_desk(ctx, files)
+    desk = open_desk(ctx, given=files)
     outputs = (PULLED, *(f"{FOLDER}/{name}" for name in FILES))
-    return _step(desk, "pull", ("push", "curate"), outputs, lambda: _pull(desk))
+    # not after push: when that fails, or would remove rows, what people said before can be had all the same
+    return _step(desk, "pull", ("curate",), outputs, lambda: _pull(desk))
 
 
 def _pull(desk: Desk) -> dict[str, Any]:
     from argilla_bridge.adjudicating import adjudicate
+    from argilla_bridge.exporting import write_datasets
     from argilla_bridge.pulling import pull as read_votes
 
     accepted = desk.ctx.folder.file("accepted.jsonl")
-    with desk.making() as making, desk.ledger() as ledger, desk.backend() as backend:
+    with desk.ledger() as ledger, desk.making(ledger) as making:
         how: dict[str, Any] = {"settings": desk.settings, "report": _tell}
-        done = read_votes(backend, ledger, accepted, desk.folder, task=desk.task, **how)
+        with desk.reading() as place:
+            done = read_votes(place, ledger, accepted, desk.folder, task=desk.task, **how)
         schema = desk.schema(dimensions=making.dimensions, adjudication=True)
-        asked = adjudicate(backend, ledger, desk.folder, making=making, schema=schema, **how)
+        with desk.backend() as place:
+            asked = adjudicate(place, ledger, desk.folder, making=making, schema=schema, **how)
     counts = done.to_dict()
     _tell(", ".join(f"{counts[name]:,} {name}" for name in ("submitted", "drafts", "discarded")) + " answers")
     _tell(", ".join(f"{counts[name]:,} {name}" for name in ("human", "suggestion", "unreviewed", "rejected", "ties")) + " rows")
-    for dataset, place in asked.places.items():
-        _tell(f"{dataset}: {asked.new + asked.changed + asked.unchanged:,} ties wait for a judge: {place}")
+    if counts["waiting"]:
+        _tell(f"people disagree on {counts['waiting']:,} rows, and more of them are to answer before a judge does")
+    for dataset, where in asked.places.items():
+        _tell(f"{dataset}: {asked.new + asked.changed + asked.unchanged:,} ties wait for a judge: {where}")
+    if desk.settings.datasets:
+        write_datasets(desk.folder, task=desk.task)
     write_json(desk.ctx.folder.file(PULLED), {"v": 1, **counts})
     return {name: counts[name] for name in ("human", "suggestion", "unreviewed", "rejected", "ties")}
 
@@ -111,8 +123,10 @@ def _agreement(ctx: Context) -> dict[str, Any]:
     from argilla_bridge.agreement import agreement as measure
     from argilla_bridge.judged import read_judged
 
-    found = measure(read_judged(ctx.folder.file(FOLDER)), labels=list(ctx.task.labels), seed=ctx.seed)
-    write_json(ctx.folder.file(AGREEMENT), found)
+    labels, exclusive = list(ctx.task.labels), ctx.task.exclusive
+    found = measure(read_judged(ctx.folder.file(FOLDER)), labels=labels, exclusive=exclusive, seed=ctx.seed)
+    decided = {name: count for name, count in read_json(ctx.folder.file(PULLED)).items() if name != "v"}
+    write_json(ctx.folder.file(AGREEMENT), {**found, "decided": decided})
     return dict(found["rows"])
 
 
@@ -122,21 +136,22 @@ def status(ctx: Context) -> dict[str, Any]:
     RETURNS (dict): Per dataset: place, rows, rows with a vote, and answers per person by status.
     """
     desk, found = open_desk(ctx), {}
-    with desk.backend() as backend:
+    with desk.ledger() as ledger, desk.backend() as backend:
+        known = People(ledger, desk.settings)
         for dataset in DATASETS:
-            rows = sum(1 for _ in backend.ids(dataset))
-            if not rows:
-                continue
-            answered, people = set(), Counter[tuple[str, str]]()
-            for vote in backend.votes(dataset):
-                people[vote.user, vote.status] += 1
-                if vote.counts:
-                    answered.add(vote.row_id)
+            people, answered = Counter[tuple[str, str]](), 0
+            with Spool() as seen, Spool() as done:
+                rows = sum(map(seen.see, backend.ids(dataset)))  # in a file a row may have several lines
+                if not rows:
+                    continue
+                for vote in backend.votes(dataset):
+                    people[known.name(known.number(vote)), vote.status] += 1
+                    answered += vote.counts and done.see(vote.row_id)
             names = sorted({name for name, _ in people})
             found[dataset] = {
                 "place": backend.place(dataset),
                 "rows": rows,
-                "answered": len(answered),
+                "answered": answered,
                 "people": {name: {state: count for (who, state), count in people.items() if who == name} for name in names},
             }
     return found
@@ -150,7 +165,7 @@ def guidelines(ctx: Context) -> str:
 def _step(desk: Desk, step: str, after: Sequence[str], outputs: Iterable[str], body: Any) -> bool:
     """Do a step that looks at a place outside of the run, so it is done each time."""
     settings = desk.ctx.depends(task=True, configs=("review",))
-    settings["files"]["review"] = [path.as_posix() for path in desk.files]
+    settings["files"]["review"] = [path.as_posix() for path in desk.given or desk.files]
     return run_step(desk.ctx.folder, step, after=after, settings=settings, outputs=list(outputs), body=body, always=True)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from argilla_bridge.ledger import NAME, Ledger
 from argilla_bridge.making import review_rows
 from argilla_bridge.rows import ReviewRow
 from argilla_bridge.schema import VECTORS, ReviewSchema, review_schema
-from argilla_bridge.settings import ReviewSettings, file_settings, review_settings, server_settings
+from argilla_bridge.settings import FileSettings, ReviewSettings, file_settings, review_settings, server_settings
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.context import NO_REVIEW, Context
+from spacy_synthesizrr.context import NO_REVIEW, Context, relative
+from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.taskfile import TaskSpec
@@ -34,11 +35,13 @@ class Desk:
 
     settings (ReviewSettings): With the backend that is used now.
     files (Tuple[Path, ...]): Where the backend is a file: the file, and copies that others filled in.
+    given (Tuple[Path, ...]): Files to read votes from instead, each of the person whose name it has.
     """
 
     ctx: Context
     settings: ReviewSettings
     files: tuple[Path, ...] = ()
+    given: tuple[Path, ...] = ()
 
     @property
     def task(self) -> TaskSpec:
@@ -64,11 +67,10 @@ class Desk:
                 found[seed.labels[0]] += (self.task.student_text(seed.fields),)
         return found
 
-    def schema(self, *, dimensions: Mapping[str, int] | None = None, adjudication: bool = False) -> ReviewSchema:
-        """RETURNS (ReviewSchema): Of the main dataset, or of that for ties."""
-        return review_schema(
-            self.task, self.settings, dimensions=dimensions or {}, adjudication=adjudication, examples=self.examples
-        )  # fmt: skip
+    def schema(self, *, dimensions: Mapping[str, int] | None = None, adjudication: bool = False, overlap: bool = False) -> ReviewSchema:
+        """RETURNS (ReviewSchema): Of the main dataset, of that for ties, or of the one that several people answer."""
+        made = review_schema(self.task, self.settings, dimensions=dimensions or {}, adjudication=adjudication, examples=self.examples)
+        return replace(made, min_submitted=self.settings.overlap_submitted) if overlap else made
 
     @contextlib.contextmanager
     def backend(self) -> Iterator[Backend]:
@@ -82,6 +84,18 @@ class Desk:
         finally:
             opened.close()
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Backend]:
+        """YIELDS (Backend): To read votes from: the given files where there are any, else the place itself. Closed at the end."""
+        if not self.given:
+            with self.backend() as opened:
+                yield opened
+            return
+        from argilla_bridge.filed import FileBackend
+
+        own = self.files[0] if self.files else self.folder / FileSettings().path
+        yield FileBackend(own, file_settings(self.ctx).user, schema=self.schema(), copies=self.given, alone=True)
+
     def _open(self) -> Backend:
         if self.settings.backend == "file":
             from argilla_bridge.filed import FileBackend
@@ -90,7 +104,8 @@ class Desk:
             return FileBackend(self.files[0], user, schema=self.schema(), copies=self.files[1:])
         from argilla_bridge.server.backend import open_argilla
 
-        return open_argilla(server_settings(self.ctx), self.settings, run=self.ctx.folder.path.name)
+        run, run_id = self.ctx.folder.path.name, str(self.ctx.inputs.get("id", ""))
+        return open_argilla(server_settings(self.ctx), self.settings, run=run, run_id=run_id)
 
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Ledger]:
@@ -100,14 +115,16 @@ class Desk:
             yield opened
 
     @contextlib.contextmanager
-    def making(self) -> Iterator[Making]:
-        """YIELDS (Making): Turns candidates into rows as long as the run's index is open."""
+    def making(self, ledger: Ledger) -> Iterator[Making]:
+        """ledger (Ledger): Of the run.
+        YIELDS (Making): Turns candidates into rows as long as the run's index is open.
+        """
         from spacy_synthesizrr.lookup import Lookup
         from spacy_synthesizrr.stores.opening import open_store
 
         seeds = read_seeds(self.task)  # first: when it fails, no store is left open
         with contextlib.closing(open_store(self.ctx)) as store:
-            yield Making(self, Lookup(self.task, store, seeds))
+            yield Making(self, Lookup(self.task, store, seeds), ledger)
 
 
 @dataclass(frozen=True)
@@ -116,11 +133,13 @@ class Making:
 
     desk: Desk
     lookup: Lookup
+    ledger: Ledger
 
     @property
     def vectors(self) -> bool:
         """RETURNS (bool): Whether rows have vectors: nobody finds similar ones in a file."""
-        return self.desk.settings.vectors and self.desk.settings.backend == "argilla"
+        wanted = self.desk.settings.vectors and self.desk.settings.backend == "argilla"
+        return wanted and embeds(self.lookup.store.embedder)
 
     @property
     def dimensions(self) -> dict[str, int]:
@@ -131,29 +150,29 @@ class Making:
         """RETURNS (Iterator[ReviewRow]): One for each candidate."""
         embedder = self.lookup.store.embedder if self.vectors else None
         desk = self.desk
-        return review_rows(
-            candidates, task=desk.task, settings=desk.settings, lookup=self.lookup, embedder=embedder, agent=desk.agent
-        )  # fmt: skip
+        how: dict[str, Any] = {"lookup": self.lookup, "embedder": embedder, "agent": desk.agent, "shown": self.ledger.shown}
+        return review_rows(candidates, task=desk.task, settings=desk.settings, **how)
 
 
-def open_desk(ctx: Context, files: Iterable[Path] = ()) -> Desk:
+def open_desk(ctx: Context, to: Path | None = None, given: Iterable[Path] = ()) -> Desk:
     """The desk of a run.
 
-    files (Iterable[Path]): Review in these files, whatever backend the config names.
+    to (Path): Review in this file, whatever backend the config names.
+    given (Iterable[Path]): Files to read votes from, whatever the place; ties go to the place all the same.
     RAISES (ConfigError): When nobody reviews this run.
     """
-    settings, given = review_settings(ctx), tuple(files)
+    settings, given = review_settings(ctx), tuple(Path(relative(path)) for path in given)
     if settings.backend == NO_REVIEW:
         raise ConfigError(
             f"Nobody reviews the run '{ctx.folder.path.name}': [review] backend is \"none\" in {ctx.config_path('review')}. Choose "
             "another with --vars.review argilla, or --vars.review file, and run the project again."
         )
-    if given:
-        return Desk(ctx, replace_backend(settings, "file"), given)
+    if to is not None:
+        return Desk(ctx, replace_backend(settings, "file"), (to,))
     if settings.backend == "file":
         about = file_settings(ctx)
-        return Desk(ctx, settings, tuple(ctx.folder.file(name) for name in (about.path, *about.copies)))
-    return Desk(ctx, settings)
+        return Desk(ctx, settings, tuple(ctx.folder.file(name) for name in (about.path, *about.copies)), given)
+    return Desk(ctx, settings, given=given)
 
 
 def replace_backend(settings: ReviewSettings, backend: str) -> ReviewSettings:

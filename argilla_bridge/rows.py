@@ -77,6 +77,9 @@ class Vote:
     reason (str): Why, in the person's words.
     updated_at (str): When, ISO 8601 in UTC; empty when unknown.
     dataset (str): In which dataset: "main", "overlap" or "adjudication".
+    about (str): In adjudication: id of the ReviewRow on which people disagreed; else empty.
+    identity (str): Of the place where it was read: id of a dataset, path of a file.
+    person (str): What the place knows the person by, when that is not the name: the id of an account. It stays in the ledger.
     """
 
     row_id: str
@@ -88,6 +91,9 @@ class Vote:
     reason: str = ""
     updated_at: str = ""
     dataset: str = "main"
+    about: str = ""
+    identity: str = field(default="", compare=False, repr=False)
+    person: str = field(default="", compare=False, repr=False)
 
     @property
     def rejects(self) -> bool:
@@ -96,12 +102,18 @@ class Vote:
 
     @property
     def counts(self) -> bool:
-        """RETURNS (bool): Whether it decides anything; a draft does not."""
-        return self.status == SUBMITTED or self.status == DISCARDED
+        """RETURNS (bool): Whether it decides anything; neither a draft nor what is not finished does."""
+        return self.status in (SUBMITTED, DISCARDED) and not self.unfinished
+
+    @property
+    def unfinished(self) -> bool:
+        """RETURNS (bool): Whether it asks for a correction and gives none: as it stands the text is no good, and rejected it was not."""
+        return self.status == SUBMITTED and self.verdict == FIX and not self.text.strip()
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): A JSON row with its version."""
-        return {"v": 1, **vars(self), "labels": list(self.labels)}
+        own = {name: value for name, value in vars(self).items() if name != "person"}
+        return {"v": 1, **own, "labels": list(self.labels)}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Vote:
@@ -114,12 +126,13 @@ class Vote:
 class Decision:
     """What the votes on a row come to.
 
-    outcome (str): "accepted", "rejected", "tie" (goes to adjudication) or "unreviewed".
-    labels (Tuple[str, ...]): The labels that won; empty unless accepted.
+    outcome (str): "accepted", "rejected", "tie" (goes to adjudication), "waiting" (people disagree, and more are to answer) or
+        "unreviewed".
+    labels (Tuple[str, ...]): The labels that won; empty unless accepted, or where people said that none fits.
     text (str): The corrected text that won; empty when the text stands.
     source (str): See `spacy_synthesizrr.students.reviewed.label_source`.
     votes (int): How many people counted.
-    agreement (float | None): Share of the counted votes that agree with the outcome.
+    agreement (float | None): How far people agree with the outcome, see `deciding.agreeing`.
     reasons (Tuple[str, ...]): Why, as people wrote it.
     reason (str): Why the row is not accepted: "rejected_by_reviewers", "unusable" or "tie"; empty otherwise.
     """

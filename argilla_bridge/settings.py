@@ -33,6 +33,7 @@ class ReviewSettings(Settings):
     stale (str): What happens to rows whose text is no longer in the run: "remove" or "keep".
     pseudonyms (bool): Whether people appear as "annotator-1" … in every file instead of by name.
     names (Mapping[str, str]): User name → the name to write instead.
+    datasets (bool): Whether `pull` also writes votes.parquet and dataset/ (of the package `datasets`; extra `argilla`).
     vectors (bool): Whether text and passage vectors are sent, for find-similar.
     seed (int): Of the overlap and blind shares.
     """
@@ -50,6 +51,7 @@ class ReviewSettings(Settings):
     stale: Literal["remove", "keep"] = "remove"
     pseudonyms: bool = False
     names: Mapping[str, str] = Field(default_factory=dict)
+    datasets: bool = False
     vectors: bool = True
     seed: int = 0
 

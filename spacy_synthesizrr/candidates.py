@@ -192,7 +192,7 @@ class Candidate:
                 value = [{k: v for k, v in asdict(event).items() if v} for event in value]
             elif spec.name == "labels":
                 value = list(value)
-            if value is not None and value is not False and value not in ("", [], {}):
+            if spec.name == "labels" or (value is not None and value is not False and value not in ("", [], {})):
                 row[spec.name] = dict(value) if spec.name == "fields" else value
         return row
 

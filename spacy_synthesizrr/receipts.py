@@ -26,6 +26,7 @@ from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.fingerprints import fingerprint, size
 from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 
+REVIEW_STEPS = ("push", "pull", "agreement")  # of the bridge, which has a command line of its own
 STEPS = (
     "prepare", "index", "plan", "synthesize", "curate", "measure", "push", "pull", "agreement", "export", "train", "evaluate", "report",
 )  # fmt: skip
@@ -56,13 +57,17 @@ class RunFolder:
         if not path.is_file():
             raise RunFolderError(
                 f"The step '{step}' of the run '{self.path.name}' has not been done ({path} is missing). "
-                f"Run it first: synthesizrr {step} --run {self.path} (or the whole project: spacy project run all)"
+                f"Run it first: {_command(step)} --run {self.path} (or the whole project: spacy project run all)"
             )
         return read_json(path)
 
     def inputs(self) -> dict[str, Any]:
         """RETURNS (dict): What `prepare` found out about this run."""
         return read_json(self.file("inputs.json"), cure="Run `spacy project run prepare` first.")
+
+
+def _command(step: str) -> str:
+    return f"{'argilla-bridge' if step in REVIEW_STEPS else 'synthesizrr'} {step}"
 
 
 def versions() -> dict[str, str]:
@@ -218,7 +223,7 @@ def _upstream(folder: RunFolder, name: str) -> str:
     if not fresh(folder, name):
         raise RunFolderError(
             f"The step '{name}' of the run '{folder.path.name}' is older than what it was made from, or its files are gone. "
-            f"Run it again: synthesizrr {name} --run {folder.path.name} (or the whole project: spacy project run all)"
+            f"Run it again: {_command(name)} --run {folder.path.name} (or the whole project: spacy project run all)"
         )
     return _state(receipt)
 

@@ -68,6 +68,8 @@ class _Table:
     columns: tuple[str, ...]
     optional: tuple[str, ...]
     max_bytes: int
+    delimiter: str = ","
+    seldom: bool = False
 
     def check_columns(self, there: Collection[str], *, line: int | None, wanted: Collection[str]) -> None:
         for column in wanted:
@@ -88,6 +90,8 @@ def read_table(
     optional: Collection[str] = (),
     on_bad: Callable[[BadRow], None] | None = None,
     max_bytes: int = MAX_BYTES,
+    delimiter: str = ",",
+    seldom: bool = False,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Stream the rows of a table.
 
@@ -96,10 +100,12 @@ def read_table(
     optional (Collection[str]): Columns that must exist, but may be empty in a row (None then).
     on_bad (Callable): Takes the rows that cannot be used; without it the first one is an error.
     max_bytes (int): Longest row in bytes.
+    delimiter (str): What stands between the values of CSV.
+    seldom (bool): Whether an optional column of JSONL may show in hardly any row; else one that the first 10,000 lack is an error.
     YIELDS (Tuple[int, dict]): Line (Parquet: row) from 1, and the values of these columns alone.
     RAISES (InputError): For a flaw of the file, a column that is not there, a file without rows; see `on_bad`.
     """
-    table = _Table(path, tuple(columns), tuple(optional), max_bytes)
+    table = _Table(path, tuple(columns), tuple(optional), max_bytes, delimiter, seldom)
     empty = True
     for line, row in _reader(path)(table):
         empty = False
@@ -158,7 +164,7 @@ def _bad_value(line: int, row: dict[str, Any], table: _Table) -> BadRow | None:
 
 
 def _read_jsonl(table: _Table) -> _Rows:
-    rows, unseen = 0, set(table.optional)
+    rows, unseen = 0, set() if table.seldom else set(table.optional)
     for number, line in read_lines(table.path, limit=table.max_bytes):
         if isinstance(line, bytes) and not line.strip():
             continue
@@ -250,7 +256,7 @@ def _read_csv(table: _Table) -> _Rows:
 
 def _csv_records(table: _Table) -> Iterator[tuple[int, list[str] | BadRow]]:
     lines = _CsvLines(table)
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(lines, strict=True, delimiter=table.delimiter)
     while True:
         lines.begin()
         # the limit is a setting of the whole process: ours only while we read

@@ -20,7 +20,10 @@ from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.students.arms import MAIN
 
 # From the first file that a candidate stands in to the last; the last one found tells the whole history.
-FILES = ("planned.jsonl", "generated.jsonl", "synthesized.jsonl", "turned_away.jsonl", "accepted.jsonl", "rejected.jsonl")
+FILES = (
+    "planned.jsonl", "generated.jsonl", "synthesized.jsonl", "turned_away.jsonl", "accepted.jsonl", "rejected.jsonl",
+    "review/reviewed.jsonl", "review/turned_away.jsonl",
+)  # fmt: skip
 ROW_ID = re.compile(r'^\{"v": \d+, "id": "([^"]*)"')
 CHOICES = 5
 
@@ -90,7 +93,8 @@ def _id(line: str, path: Path, number: int) -> str:
 
 
 def _arm(folder: Path, path: Path) -> str:
-    return MAIN if path.parent == folder else path.parent.name
+    inside = path.relative_to(folder).parts
+    return inside[1] if inside[0] == "controls" else MAIN
 
 
 def _nearest(ids: Iterable[str], prefix: str) -> list[str]:

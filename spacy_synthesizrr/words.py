@@ -43,6 +43,8 @@ def word_places(text: str) -> list[tuple[str, int, int]]:
 
     RETURNS (List[Tuple[str, int, int]]): Each word as `plain` gives it, its first character and the one after its last.
     """
+    if text.isascii():
+        return [(match.group(), *match.span()) for match in _ASCII_WORD.finditer(text.lower())]
     return [(plain(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
 
 

@@ -52,6 +52,17 @@ def test_a_step_before_its_time_says_what_to_run(folder):
         step(folder, name="plan", after=("index",))
 
 
+@pytest.mark.parametrize("name", ["push", "pull", "agreement"])
+def test_a_step_of_the_bridge_is_named_with_the_command_of_the_bridge(folder, name):
+    with pytest.raises(RunFolderError, match=f"Run it first: argilla-bridge {name} --run"):
+        step(folder, name="export", after=(name,))
+    step(folder, name="curate")
+    step(folder, name=name, after=("curate",))
+    step(folder, "y", settings={"k": 2}, name="curate")
+    with pytest.raises(RunFolderError, match=f"Run it again: argilla-bridge {name} --run"):
+        step(folder, name="export", after=(name,))
+
+
 def test_the_same_work_gives_the_same_receipt(folder):
     step(folder)
     first = folder.receipt_path("index").read_bytes()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.words import comparable, count_words, folded, words
+from spacy_synthesizrr.words import comparable, count_words, folded, word_places, words
 
 SOFT_HYPHEN, ZERO_WIDTH_SPACE, JOINER, WORD_JOINER = "\u00ad", "\u200b", "\u200d", "\u2060"
 
@@ -89,3 +89,10 @@ def test_equal_texts_have_equal_words(text):
 )
 def test_length_is_counted_in_pieces_between_blanks_or_in_characters_of_unspaced_scripts(text, count):
     assert count_words(text) == count
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_places_in_ascii_are_those_of_any_text(text):
+    """A text in ASCII takes a quicker way; one more character sends it the other."""
+    assert word_places(text) == word_places(text + " é")[:-1]
+    assert [word for word, _, _ in word_places(text)] == words(text)

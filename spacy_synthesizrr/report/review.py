@@ -25,6 +25,14 @@ MEASURES = {
     "alpha": "Krippendorff's alpha, nominal",
     "alpha_masi": "Krippendorff's alpha, sets of labels (MASI)",
 }
+DECIDED = {
+    "human": "labelled by people",
+    "relabelled": "of these and the next, with another label than before",
+    "suggestion": "a tie that the suggestion broke",
+    "unreviewed": "labelled by nobody",
+    "waiting": "of these, waiting for more people because those so far disagree",
+    "edited": "with a text that people corrected",
+}
 MOST_CHANGES = 20  # of what became of suggestions that were not accepted
 MOST_PAIRS = 20
 ARMS = {"shown": (-0.15, BLUE, "suggestion shown"), "blind": (0.15, YELLOW, "blind: no suggestion shown")}
@@ -44,12 +52,12 @@ def read_review(folder: RunFolder, receipt: Mapping[str, Any]) -> Document | Non
 
 
 def share(estimate: Estimate | None) -> str:
-    """RETURNS (str): A share in percent with its interval, such as "81.5 (79.0–83.8)"."""
+    """RETURNS (str): A share in percent with its interval, such as "81.5 (79.0 to 83.8)"."""
     return _told(estimate, percent)
 
 
 def number(estimate: Estimate | None) -> str:
-    """RETURNS (str): A coefficient with its interval, such as "0.72 (0.69–0.75)"."""
+    """RETURNS (str): A coefficient with its interval, such as "0.72 (0.69 to 0.75)"."""
     return _told(estimate, lambda value: decimals(value, 2))
 
 
@@ -67,7 +75,7 @@ def sentences(review: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{rows['answered']:,} of {rows['asked']:,} rows were answered by {people:,} {'person' if people == 1 else 'people'}: "
         f"{answers['submitted']:,} answers submitted, {answers['discarded']:,} discarded, {answers['draft']:,} drafts. "
-        "Intervals are of 95 %."
+        "Intervals are of 95 %; where there is none, too few rows tell anything."
     )
     pull = review["suggestions"]["pull"]
     if pull["copied"]["value"] is not None:
@@ -81,9 +89,17 @@ def sentences(review: Mapping[str, Any]) -> Iterator[str]:
 
 
 def tables(review: Mapping[str, Any]) -> Iterator[Table]:
-    """YIELDS (Table): People, agreement, pairs, labels, score bins, and what became of the suggestions; only those with rows."""
-    made = (people_table, agreement_table, pairs_table, labels_table, bins_table, changes_table)
+    """YIELDS (Table): Those with rows: rows, people, agreement, pairs, labels, score bins, what became of the suggestions."""
+    made = (decided_table, people_table, agreement_table, pairs_table, labels_table, bins_table, changes_table)
     return (table for table in (make(review) for make in made) if table.rows)
+
+
+def decided_table(review: Mapping[str, Any]) -> Table:
+    """What became of the rows that curation accepted; empty for files of releases that did not tell."""
+    found = review.get("decided") or {}
+    counts = [(title, found.get(name, 0)) for name, title in DECIDED.items()]
+    counts += [(f"turned away: {reason}", count) for reason, count in (found.get("reasons") or {}).items()]
+    return Table("What became of the rows", ("rows", "number"), tuple((title, count) for title, count in counts if count))
 
 
 def people_table(review: Mapping[str, Any]) -> Table:
@@ -112,7 +128,7 @@ def agreement_table(review: Mapping[str, Any]) -> Table:
         for name, title in MEASURES.items()
         if name in found["all"] and found["all"]["percent"]["n"]
     )
-    return Table("Agreement between people", ("measure", "all rows", "rows", "blind rows", "blind"), rows, words=(1, 3))
+    return Table("Agreement between people", ("measure", "on all rows", "rows", "on blind rows", "blind rows"), rows, words=(1, 3))
 
 
 def _n(estimate: Estimate | None) -> int:

@@ -131,7 +131,7 @@ def plan(
 
 
 def retrieve(seed_set: SeedSet, store: Store, *, task: TaskSpec, settings: PlanSettings) -> tuple[np.ndarray | None, Hits]:
-    """Embed the seeds, where something asks for their vectors, and search for each; the query is the seed's text alone, as in SynthesizRR (§3).
+    """Embed the seeds, where their vectors are asked for, and search for each; the query is the seed's text alone, as in SynthesizRR (§3).
 
     RETURNS (Tuple[np.ndarray | None, Hits]): Vectors of the seeds, shape (seeds, dimensions), and their hits.
     """

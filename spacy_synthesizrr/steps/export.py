@@ -18,7 +18,7 @@ from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.sourcing.settings import PlanSettings
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
-from spacy_synthesizrr.students.reviewed import main_rows, told
+from spacy_synthesizrr.students.reviewed import main_rows, told, turned_away
 from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, candidate_rows, labelled_rows, retrieved_rows, seed_rows
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Counted:
 
     copies (Counter[str]): "rows" with a passage, and those "equal" to it.
     gold_left_out (Counter[str]): Gold train rows that equal a "dev" or "test" row.
-    label_sources (Counter[str]): Rows of the main arm by who chose their labels.
+    label_sources (Counter[str]): Rows of the main arm by who chose their labels, and those that were left out.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
@@ -92,12 +92,15 @@ def _body(ctx: Context) -> dict[str, Any]:
         "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
         "gold_left_out": {kind: counted.gold_left_out[kind] for kind in KINDS},
         "label_sources": dict(counted.label_sources),
+        "turned_away": turned_away(ctx),
     }
     write_json(ctx.folder.file(REPORT), found)
     for line in _told(arms, found):
         say(f"  {line}")
     if ctx.reviewed:
         say(f"  labels of the main rows: {told(counted.label_sources)}")
+        if away := found["turned_away"]:
+            say(f"  turned away by people: {', '.join(f'{count:,} {reason}' for reason, count in away.items())}")
     return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
 
 

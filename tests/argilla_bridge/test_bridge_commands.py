@@ -9,10 +9,11 @@ import pytest
 from argilla_bridge import commands
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.errors import ConfigError, InputError
+from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.steps import export, prepare
 from spacy_synthesizrr.students.reviewed import label_source
+from spacy_synthesizrr.trace import find
 
 ROWS = "review/rows.csv"
 
@@ -114,13 +115,74 @@ def test_status_counts_rows_votes_and_people(run):
     assert (about["rows"], about["answered"], about["people"]) == (len(rows), 2, {"reviewer": {"submitted": 2}})
 
 
-def test_rows_can_be_written_to_a_file_of_ones_own_and_read_from_copies(run, tmp_path):
-    commands.push(run, tmp_path / "mine.csv")
-    copy = tmp_path / "ann.csv"
-    copy.write_bytes((tmp_path / "mine.csv").read_bytes())
-    fill_in(copy, ["sport"])
-    commands.pull(run, [tmp_path / "mine.csv", copy])
-    assert {vote["user"] for vote in read_jsonl(run.folder.file("review/votes.jsonl"), dict)} == {"ann"}
+def test_status_counts_a_row_with_lines_of_two_people_once(run):
+    commands.push(run)
+    path = run.folder.file(ROWS)
+    rows = fill_in(path, ["sport"])
+    with path.open("a", encoding="utf-8", newline="") as file:
+        csv.DictWriter(file, list(rows[0])).writerow({**rows[0], "label": "cooking", "user": "bob"})
+    about = commands.status(run)["main"]
+    assert (about["rows"], about["answered"], sorted(about["people"])) == (len(rows), 1, ["bob", "reviewer"])
+
+
+def test_what_people_turned_away_is_counted_where_rows_go_on_and_traced(run):
+    commands.push(run)
+    asked = lines(run.folder.file(ROWS))
+    fill_in(run.folder.file(ROWS), ["unusable", asked[1]["suggestion"]])
+    commands.pull(run), commands.agreement(run)
+    export.run(run)
+    assert json.loads(run.folder.file("export.json").read_text())["turned_away"] == {"unusable": 1}
+    decided = json.loads(run.folder.file("review/agreement.json").read_text())["decided"]
+    assert (decided["human"], decided["reasons"]) == (1, {"unusable": 1})
+    (away,) = reviewed(run, "turned_away.jsonl")
+    (found,) = find(run.folder.path, away)
+    assert (found.arm, found.candidate.status, found.candidate.reason) == ("main", "rejected", "unusable")
+    assert found.places[-1] == "review/turned_away.jsonl:1"
+
+
+def users(run):
+    return sorted(vote["user"] for vote in read_jsonl(run.folder.file("review/votes.jsonl"), dict))
+
+
+def test_given_files_are_read_each_by_the_person_of_its_name_and_ties_go_to_the_run_s_own(run, tmp_path):
+    commands.push(run)
+    label = lines(run.folder.file(ROWS))[0]["suggestion"]
+    for name, answer in (("ann", label), ("bob", {"sport": "cooking", "cooking": "sport"}[label])):
+        commands.push(run, tmp_path / f"{name}.csv")
+        fill_in(tmp_path / f"{name}.csv", [answer])
+    config = run.config_path("review")
+    config.write_text(config.read_text().replace('ties = "suggestion"', 'ties = "adjudicate"'))
+    prepare.run(prepare.Choices("tiny", "tiny", per_label=4, review="file"))
+    run = Context.open("tiny")
+    before = (tmp_path / "ann.csv").read_bytes()
+    commands.pull(run, [tmp_path / "ann.csv", tmp_path / "bob.csv"])
+    assert users(run) == ["ann", "bob"]
+    assert (tmp_path / "ann.csv").read_bytes() == before
+    assert [line["dataset"] for line in lines(run.folder.file(ROWS))].count("adjudication") == 1
+    commands.pull(run)
+    assert users(run) == ["ann", "bob"]
+
+
+def test_files_that_come_one_by_one_are_different_people(run, tmp_path):
+    commands.push(run)
+    for name in ("ann", "bob"):
+        commands.push(run, tmp_path / f"{name}.csv")
+        fill_in(tmp_path / f"{name}.csv", ["sport"])
+        commands.pull(run, [tmp_path / f"{name}.csv"])
+    assert users(run) == ["ann", "bob"]
+
+
+def test_a_pull_needs_no_push_that_went_well(run):
+    commands.push(run)
+    fill_in(run.folder.file(ROWS), ["sport"])
+    run.folder.receipt_path("push").unlink()  # as after one that broke off
+    assert commands.pull(run)
+    assert users(run) == ["reviewer"]
+
+
+def test_before_the_first_push_a_pull_says_what_to_do(run):
+    with pytest.raises(RunFolderError, match="Push first"):
+        commands.pull(run)
 
 
 def test_a_label_that_is_none_is_named_with_its_line(run):
@@ -139,6 +201,17 @@ def test_a_run_without_a_review_does_nothing_and_says_nothing_is_wrong(walked):
 def test_writing_to_a_file_needs_a_run_that_is_reviewed(walked, tmp_path):
     with pytest.raises(ConfigError, match="--vars.review"):
         commands.push(walked, tmp_path / "mine.csv")
+
+
+def test_a_pull_also_writes_the_rows_for_other_tools(run):
+    path = run.config_path("review")
+    path.write_text(path.read_text().replace("[review]", "[review]\ndatasets = true"))
+    prepare.run(prepare.Choices("tiny", "tiny", per_label=4, review="file"))
+    run = Context.open("tiny")
+    commands.push(run)
+    commands.pull(run)
+    assert run.folder.file("review/votes.parquet").is_file()
+    assert run.folder.file("review/dataset/dataset_info.json").is_file()
 
 
 def test_guidelines_name_every_label(run):

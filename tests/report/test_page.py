@@ -286,7 +286,7 @@ def test_many_labels_are_shown_without_a_matrix():
     cells = [{"gold": label, "predicted": labels[0], "count": 1, "rows": [1]} for label in labels]
     evaluation = {**NUMBERS["evaluation"], "confusion": {"labels": labels, "cells": cells}}
     plots = draw_plots({**NUMBERS, "evaluation": evaluation}, Samples())
-    assert set(plots) == set(PLOTS) - {"confusion"}
+    assert set(plots) == set(PLOTS) - {"confusion", "acceptance"}
     assert "label1 label0 1 1" in words(page(evaluation=evaluation, plots=plots))
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
 
+from services.argilla import Argilla, running_argilla
+from services.browser import running_chromium
 from services.embeddings import Embeddings, running_embeddings
 from services.ollama import Ollama, running_ollama
 from services.processes import ServiceError
 from services.transformers import beside_transformers
 from services.weaviate import Weaviate, running_weaviate
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 Running = TypeVar("Running")
 
@@ -48,6 +53,18 @@ def weaviate_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Weavi
     """A vector database that takes everybody, with modules that can call that stand-in."""
     environment = {"ENABLE_MODULES": "text2vec-ollama,text2vec-cohere"}
     yield from serve(running_weaviate(tmp_path_factory.mktemp("weaviate_modules"), environment=environment))
+
+
+@pytest.fixture(scope="session")
+def argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Argilla]:
+    """A review server with an owner, two annotators and a workspace; every test makes datasets of its own."""
+    yield from serve(running_argilla(tmp_path_factory.mktemp("argilla")))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium. Not for a whole session: while it runs, the thread has an event loop and nothing else can start one."""
+    yield from serve(running_chromium(tmp_path_factory.mktemp("chromium")))
 
 
 def serve(service: AbstractContextManager[Running]) -> Iterator[Running]:

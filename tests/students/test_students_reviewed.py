@@ -1,5 +1,6 @@
 """Rows after review: who chose the labels, and what becomes of those that nobody looked at."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -8,7 +9,17 @@ from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.students.reviewed import (
-    HUMAN, LABEL_SCORE, LABEL_SOURCE, LEFT_OUT, REVIEWED, SUGGESTION, UNREVIEWED, label_score, label_source, main_rows, unreviewed,
+    HUMAN,
+    LABEL_SCORE,
+    LABEL_SOURCE,
+    LEFT_OUT,
+    REVIEWED,
+    SUGGESTION,
+    UNREVIEWED,
+    label_score,
+    label_source,
+    main_rows,
+    unreviewed,
 )  # fmt: skip
 
 SEED = Seed.make(["sport"], {"text": "A seed."})
@@ -23,6 +34,11 @@ def row(draw=0, *, source=None, score=None):
 
 def test_the_newest_event_says_who_chose_the_labels():
     assert label_source(row(source=SUGGESTION).after(Event("review", ACCEPTED, "", {LABEL_SOURCE: HUMAN}))) == HUMAN
+
+
+@pytest.mark.parametrize("score", [1.7, -0.1, math.nan, math.inf, True, "0.5", "high", [0.5]])
+def test_what_is_no_share_is_no_score(score):
+    assert label_score(row(score=score)) is None
 
 
 def test_a_row_that_was_never_up_for_review_is_unreviewed():
@@ -62,6 +78,29 @@ def test_rows_without_a_decision_are_left_out_and_counted(walked):
     sources = Counter()
     assert [each.id for each in main_rows(walked, sources)] == [rows[0].id, rows[1].id, rows[3].id]
     assert +sources == {HUMAN: 1, UNREVIEWED: 1, SUGGESTION: 1, LEFT_OUT: 1}
+
+
+def test_a_least_score_that_no_unreviewed_row_has_is_an_error_and_not_an_empty_set(walked):
+    reviewed_by_file(walked, "score >= 0.5")
+    rows = [row(0, source=HUMAN, score=0.9), row(1, source=UNREVIEWED), row(2, source=UNREVIEWED)]
+    write_jsonl(walked.folder.file(REVIEWED), (each.to_dict() for each in rows))
+    with pytest.raises(
+        ConfigError, match=r"unreviewed = 'score >= 0.5', but nothing measured a score: none of the 2 rows .*'keep' or 'drop'"
+    ):
+        list(main_rows(walked, Counter()))
+
+
+@pytest.mark.parametrize("policy", ["keep", "drop", "score >= 0"])
+def test_other_settings_need_no_score(walked, policy):
+    reviewed_by_file(walked, policy)
+    write_jsonl(walked.folder.file(REVIEWED), [row(1, source=UNREVIEWED).to_dict()])
+    assert len(list(main_rows(walked, Counter()))) == (policy != "drop")
+
+
+def test_without_unreviewed_rows_nobody_misses_a_score(walked):
+    reviewed_by_file(walked, "score >= 0.5")
+    write_jsonl(walked.folder.file(REVIEWED), [row(0, source=HUMAN).to_dict()])
+    assert len(list(main_rows(walked, Counter()))) == 1
 
 
 def test_without_a_review_the_accepted_rows_are_the_main_ones(walked):

@@ -1,0 +1,1 @@
+"""Argilla as the place of review; nothing else of the bridge knows it."""
