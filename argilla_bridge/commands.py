@@ -9,8 +9,8 @@ from typing import Any
 
 from argilla_bridge.backends import DATASETS
 from argilla_bridge.desk import FOLDER, Desk, open_desk
-from argilla_bridge.people import People
-from argilla_bridge.spool import Spool
+from argilla_bridge.rounds.people import People
+from argilla_bridge.rounds.spool import Spool
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import NO_REVIEW, Context
 from spacy_synthesizrr.jsonl import read_json, read_jsonl, write_json
@@ -35,7 +35,7 @@ def push(ctx: Context, to: Path | None = None) -> bool:
 
 
 def _push(desk: Desk) -> dict[str, Any]:
-    from argilla_bridge.pushing import push as put_before_people
+    from argilla_bridge.rounds.pushing import push as put_before_people
 
     accepted = desk.ctx.folder.file("accepted.jsonl")
     with desk.ledger() as ledger, desk.making(ledger) as making, desk.backend() as backend:
@@ -74,7 +74,7 @@ def pull(ctx: Context, files: Sequence[Path] = ()) -> bool:
     """
     if not files and not ctx.reviewed:
         return _nothing(ctx, "pull")
-    from argilla_bridge.pulling import FILES
+    from argilla_bridge.rounds.pulling import FILES
 
     desk = open_desk(ctx, given=files)
     outputs = (PULLED, *(f"{FOLDER}/{name}" for name in FILES))
@@ -83,9 +83,9 @@ def pull(ctx: Context, files: Sequence[Path] = ()) -> bool:
 
 
 def _pull(desk: Desk) -> dict[str, Any]:
-    from argilla_bridge.adjudicating import adjudicate
-    from argilla_bridge.exporting import write_datasets
-    from argilla_bridge.pulling import pull as read_votes
+    from argilla_bridge.rounds.adjudicating import adjudicate
+    from argilla_bridge.rounds.exporting import write_datasets
+    from argilla_bridge.rounds.pulling import pull as read_votes
 
     accepted = desk.ctx.folder.file("accepted.jsonl")
     with desk.ledger() as ledger, desk.making(ledger) as making:
@@ -120,8 +120,8 @@ def agreement(ctx: Context) -> bool:
 
 
 def _agreement(ctx: Context) -> dict[str, Any]:
-    from argilla_bridge.agreement import agreement as measure
-    from argilla_bridge.judged import read_judged
+    from argilla_bridge.measures.agreement import agreement as measure
+    from argilla_bridge.measures.judged import read_judged
 
     labels, exclusive = list(ctx.task.labels), ctx.task.exclusive
     found = measure(read_judged(ctx.folder.file(FOLDER)), labels=labels, exclusive=exclusive, seed=ctx.seed)

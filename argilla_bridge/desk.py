@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from argilla_bridge.ledger import NAME, Ledger
-from argilla_bridge.making import review_rows
+from argilla_bridge.rounds.ledger import NAME, Ledger
 from argilla_bridge.rows import ReviewRow
 from argilla_bridge.schema import VECTORS, ReviewSchema, review_schema
 from argilla_bridge.settings import FileSettings, ReviewSettings, file_settings, review_settings, server_settings
+from argilla_bridge.showing.making import review_rows
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import NO_REVIEW, Context, relative
 from spacy_synthesizrr.embedders.none import embeds
@@ -91,14 +91,14 @@ class Desk:
             with self.backend() as opened:
                 yield opened
             return
-        from argilla_bridge.filed import FileBackend
+        from argilla_bridge.files.filed import FileBackend
 
         own = self.files[0] if self.files else self.folder / FileSettings().path
         yield FileBackend(own, file_settings(self.ctx).user, schema=self.schema(), copies=self.given, alone=True)
 
     def _open(self) -> Backend:
         if self.settings.backend == "file":
-            from argilla_bridge.filed import FileBackend
+            from argilla_bridge.files.filed import FileBackend
 
             user = file_settings(self.ctx).user
             return FileBackend(self.files[0], user, schema=self.schema(), copies=self.files[1:])

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from argilla_bridge.deciding import decide, newest
-from argilla_bridge.marking import unescaped
+from argilla_bridge.rounds.deciding import decide, newest
 from argilla_bridge.rows import SUBMITTED, Vote
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import unescaped
 from spacy_synthesizrr.candidates import ROW_VERSION, digest
 from spacy_synthesizrr.errors import InputError, choices
 from spacy_synthesizrr.stores.passages import Seen, hash_text

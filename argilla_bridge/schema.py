@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from argilla_bridge.guidelines import guidelines
 from argilla_bridge.rows import FIX, KEEP, REJECT, UNUSABLE
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.guidelines import guidelines
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import TaskFileError
 from spacy_synthesizrr.taskfile import FieldSpec, TaskSpec

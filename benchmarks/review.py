@@ -33,16 +33,16 @@ from typing import Any, cast
 from corpora import HERE
 from review_people import Person, Row, drawn_score, planted, respond, side_by_side
 
-from argilla_bridge.agreement import agreement
-from argilla_bridge.judged import Judged, read_judged
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.making import is_blind, review_rows
-from argilla_bridge.pulling import pull
-from argilla_bridge.pushing import push
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import Judged, read_judged
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import pull
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.rows import SUBMITTED, Vote, content_id
 from argilla_bridge.schema import review_schema
 from argilla_bridge.server.backend import ArgillaBackend, open_argilla
 from argilla_bridge.settings import ReviewSettings, ServerSettings
+from argilla_bridge.showing.making import is_blind, review_rows
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed, digest
 from spacy_synthesizrr.jsonl import read_jsonl, write_jsonl
 from spacy_synthesizrr.lookup import Lookup

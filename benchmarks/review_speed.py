@@ -30,13 +30,13 @@ from typing import Any
 
 from corpora import HERE
 
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.marking import escaped
-from argilla_bridge.pulling import pull
-from argilla_bridge.pushing import push
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import pull
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
 from argilla_bridge.schema import ReviewSchema, review_schema
 from argilla_bridge.settings import ReviewSettings, ServerSettings
+from argilla_bridge.showing.marking import escaped
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, digest
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.receipts import versions

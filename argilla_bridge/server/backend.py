@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from argilla_bridge.backends import ADJUDICATION, MAIN, OVERLAP, BadRow
+from argilla_bridge.rounds.spool import Spool
 from argilla_bridge.rows import ReviewRow, Vote
 from argilla_bridge.schema import ReviewSchema
 from argilla_bridge.server.connect import Link, connect
@@ -20,7 +21,6 @@ from argilla_bridge.server.sending import Sending
 from argilla_bridge.server.shapes import Held, complete, differences, read_held, to_settings
 from argilla_bridge.server.users import read_names
 from argilla_bridge.settings import ReviewSettings, ServerSettings
-from argilla_bridge.spool import Spool
 from spacy_synthesizrr.errors import ConfigError, InputError, choices
 
 ENDINGS = {MAIN: "", OVERLAP: "-overlap", ADJUDICATION: "-adjudication"}

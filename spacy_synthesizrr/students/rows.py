@@ -52,9 +52,7 @@ def accepted_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
     return candidate_rows(read_jsonl(path, Candidate.from_dict), task)
 
 
-def retrieved_rows(
-    candidates: Iterable[Candidate], task: TaskSpec, passages: Passages, *, copies: Counter[str]
-) -> Iterator[StudentRow]:
+def retrieved_rows(candidates: Iterable[Candidate], task: TaskSpec, passages: Passages, *, copies: Counter[str]) -> Iterator[StudentRow]:
     """Stream candidates with their passage in place of what the teacher wrote; rows without a passage are left out.
 
     copies (Counter[str]): Counts "rows", and those "equal" to their passage (see `comparable`).

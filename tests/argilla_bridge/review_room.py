@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from argilla_bridge.backends import DATASETS, BadRow
-from argilla_bridge.marking import escaped
 from argilla_bridge.rows import SUBMITTED, ReviewRow, Suggestion, Vote, content_id
 from argilla_bridge.schema import ReviewSchema, review_schema
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import escaped
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event
 from spacy_synthesizrr.taskfile import TaskSpec
 

@@ -3,9 +3,9 @@ import random
 
 import pytest
 
-from argilla_bridge.agreement import agreement
-from argilla_bridge.judged import Judged, read_judged
-from argilla_bridge.pace import Pace
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import Judged, read_judged
+from argilla_bridge.measures.pace import Pace
 from argilla_bridge.rows import DISCARDED, DRAFT, REJECT, SUBMITTED, Vote
 from spacy_synthesizrr.jsonl import write_jsonl
 

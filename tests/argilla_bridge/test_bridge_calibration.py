@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from argilla_bridge.accuracies import SUGGESTED, accuracies, kinds, said, skills
-from argilla_bridge.calibration import Bin, accepted, bin_of, bins, calibration_error, pull
+from argilla_bridge.measures.accuracies import SUGGESTED, accuracies, kinds, said, skills
+from argilla_bridge.measures.calibration import Bin, accepted, bin_of, bins, calibration_error, pull
 
 
 def test_a_row_counts_once_however_many_answer_it():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.cells import columns_of, guarded, is_changed, read_cells, spellings, unguarded, write_cells
+from argilla_bridge.files.cells import columns_of, guarded, is_changed, read_cells, spellings, unguarded, write_cells
 from spacy_synthesizrr.errors import InputError
 
 # what any cell can hold: no NUL and no half characters, which no row of this project has

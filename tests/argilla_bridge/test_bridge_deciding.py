@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.deciding import corrected, decide, newest, winners
+from argilla_bridge.rounds.deciding import corrected, decide, newest, winners
 from argilla_bridge.rows import DISCARDED, DRAFT, FIX, KEEP, REJECT, SUBMITTED, Suggestion, Vote
 from argilla_bridge.settings import ReviewSettings
 

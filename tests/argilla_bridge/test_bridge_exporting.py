@@ -4,8 +4,8 @@ import warnings
 import pytest
 from review_room import candidate, task
 
-from argilla_bridge.exporting import write_datasets
-from argilla_bridge.pulling import reviewed
+from argilla_bridge.rounds.exporting import write_datasets
+from argilla_bridge.rounds.pulling import reviewed
 from argilla_bridge.rows import Decision, Vote
 from spacy_synthesizrr.errors import InputError
 from spacy_synthesizrr.jsonl import write_jsonl

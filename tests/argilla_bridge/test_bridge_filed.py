@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from argilla_bridge.filed import FileBackend
+from argilla_bridge.files.filed import FileBackend
 from argilla_bridge.rows import DISCARDED, DRAFT, SUBMITTED, ReviewRow, Suggestion, Vote
 from argilla_bridge.schema import review_schema
 from argilla_bridge.settings import ReviewSettings

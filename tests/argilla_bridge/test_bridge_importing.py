@@ -3,8 +3,8 @@ import json
 import pytest
 
 from argilla_bridge.importing import Answered, Imported, field_pairs, imported_rows, label_column, label_pairs, rows_spec
-from argilla_bridge.marking import escaped, highlighted
 from argilla_bridge.rows import DISCARDED, DRAFT, FIX, REJECT, SUBMITTED, Vote
+from argilla_bridge.showing.marking import escaped, highlighted
 from spacy_synthesizrr.errors import InputError
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.labelled import read_rows

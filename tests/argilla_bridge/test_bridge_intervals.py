@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.intervals import bootstrap, bootstraps, difference, ratio, score_interval, wilson
+from argilla_bridge.measures.intervals import bootstrap, bootstraps, difference, ratio, score_interval, wilson
 
 
 @pytest.mark.parametrize(("successes", "n", "low", "high"), [
@@ -69,7 +69,7 @@ def test_the_bootstrap_is_the_same_for_the_same_seed():
 
 
 def test_blocks_do_not_change_the_draws(monkeypatch):
-    import argilla_bridge.intervals as intervals
+    import argilla_bridge.measures.intervals as intervals
 
     rows = np.array([28.0, 12.0, 3.0])
     whole = bootstrap(rows, mean([0.0, 1.0, 5.0]), seed=1)

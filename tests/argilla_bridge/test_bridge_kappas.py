@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from argilla_bridge.kappas import cohen, library_alpha, masi_distances, measures, of_label, table
+from argilla_bridge.measures.kappas import cohen, library_alpha, masi_distances, measures, of_label, table
 
 # Fleiss, Psychological Bulletin 76 (1971), p. 378; as in the article "Fleiss' kappa" of Wikipedia: 10 subjects, 14 raters, 0.210
 FLEISS = [
@@ -73,7 +73,7 @@ def test_cohen_is_that_of_scikit_learn(pairs):
 
 @given(st.lists(st.lists(LABELS, min_size=1, max_size=4), min_size=2, max_size=20))
 def test_alpha_is_that_of_the_package_krippendorff(rows):
-    from argilla_bridge.kappas import alpha
+    from argilla_bridge.measures.kappas import alpha
 
     answers, counts, frequencies = table(patterns([[[label] for label in row] for row in rows]))
     pairable = {label for row in rows if len(row) > 1 for label in row}
@@ -88,7 +88,7 @@ def test_alpha_is_that_of_the_package_krippendorff(rows):
 
 @given(st.lists(st.lists(st.frozensets(LABELS, min_size=1, max_size=3), min_size=2, max_size=4), min_size=2, max_size=12))
 def test_alpha_with_masi_is_that_of_the_package_krippendorff(rows):
-    from argilla_bridge.kappas import alpha
+    from argilla_bridge.measures.kappas import alpha
 
     answers, counts, frequencies = table(patterns(rows))
     if len(answers) < 2:

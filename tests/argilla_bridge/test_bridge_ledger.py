@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.ledger import Ledger, Noted, Place, digest_of, texts_digest
+from argilla_bridge.rounds.ledger import Ledger, Noted, Place, digest_of, texts_digest
 from argilla_bridge.rows import ReviewRow, Suggestion
 from spacy_synthesizrr.errors import RunFolderError
 
@@ -126,6 +126,6 @@ def test_the_last_bit_of_a_vector_does_not_matter():
 
 @given(st.lists(st.text(max_size=5), max_size=3), st.lists(st.text(max_size=5), max_size=3))
 def test_texts_have_the_same_digest_only_when_they_are_the_same(one, two):
-    from argilla_bridge.marking import shown
+    from argilla_bridge.showing.marking import shown
 
     assert (texts_digest(one) == texts_digest(two)) == (list(map(shown, one)) == list(map(shown, two)))

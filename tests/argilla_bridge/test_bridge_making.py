@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.making import dataset_of, is_blind, priority, review_rows, share
-from argilla_bridge.marking import unescaped
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
 from argilla_bridge.schema import METADATA, review_schema
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.making import dataset_of, is_blind, priority, review_rows, share
+from argilla_bridge.showing.marking import unescaped
 from spacy_synthesizrr.candidates import ACCEPTED, GENERATED, Candidate, Event, Passage, Seed
 from spacy_synthesizrr.embedders.lsa import make_lsa_embedder
 from spacy_synthesizrr.errors import RunFolderError
@@ -201,7 +201,7 @@ def test_a_share_lies_in_its_range_and_stays(id, salt, seed):
 
 
 def test_a_share_is_the_same_in_every_process():
-    code = "from argilla_bridge.making import share; print(share('id', 'blind', 3))"
+    code = "from argilla_bridge.showing.making import share; print(share('id', 'blind', 3))"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}).stdout
     assert float(said) == share("id", "blind", 3)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from argilla_bridge.marking import compared, escaped, highlighted, reads_the_same, shown, unescaped
+from argilla_bridge.showing.marking import compared, escaped, highlighted, reads_the_same, shown, unescaped
 
 # what means something to Markdown, HTML or a page that makes links and formulas of plain text
 PIECES = [

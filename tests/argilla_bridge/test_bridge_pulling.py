@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from review_room import Room, candidate, row_of, schema, task
 
-from argilla_bridge.adjudicating import adjudicate, answers
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.marking import escaped
-from argilla_bridge.pulling import FILES, pull
-from argilla_bridge.pushing import push
+from argilla_bridge.rounds.adjudicating import adjudicate, answers
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import FILES, pull
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.rows import DISCARDED, DRAFT, FIX, KEEP, REJECT, Vote
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import escaped
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.errors import ConfigError, RunFolderError
 from spacy_synthesizrr.jsonl import read_jsonl, write_jsonl

@@ -1,4 +1,3 @@
-import os
 import random
 import signal
 import subprocess
@@ -11,11 +10,11 @@ from pathlib import Path
 import pytest
 from review_room import Room, candidate, row_of, schema
 
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.making import dataset_of
-from argilla_bridge.pushing import push
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.rows import ReviewRow
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.making import dataset_of
 
 ALONE = ReviewSettings(overlap=0.0)
 SHARED = ReviewSettings(overlap=0.5)
@@ -286,12 +285,12 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from review_room import Room, candidate, row_of, schema
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.pushing import push
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.settings import ReviewSettings
 folder, settings = Path(sys.argv[1]), ReviewSettings(overlap=0.0)
 with Ledger.open(folder / "ledger.sqlite") as ledger:
-    push(Room(folder / "room", batch=5, pause=0.01), (row_of(candidate(n)) for n in range(400)), ledger, schema=schema(), settings=settings)
+    push(Room(folder / "room", batch=5, pause=float(sys.argv[3])), (row_of(candidate(n)) for n in range(400)), ledger, schema=schema(), settings=settings)
 """
 
 
@@ -299,12 +298,12 @@ def test_kill_9_costs_at_most_one_batch(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(Path(__file__).parent)]
     room = Room(tmp_path / "room")
     for least in (50, 150, 250):
-        process = subprocess.Popen(command)
-        while len(room.written("main")) < least and process.poll() is None:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    subprocess.run(command, check=True)
+        with subprocess.Popen([*command, "0.05"]) as process:  # slow, so that it is not done before the kill comes
+            while len(room.written("main")) < least and process.poll() is None:
+                time.sleep(0.01)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    subprocess.run([*command, "0"], check=True)
     written = room.written("main")
     assert len(set(written)) == 400
     assert len(written) <= 400 + 3 * 5

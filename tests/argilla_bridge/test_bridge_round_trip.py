@@ -5,13 +5,13 @@ import json
 
 from review_room import candidate, row_of, schema, task
 
-from argilla_bridge.adjudicating import adjudicate
-from argilla_bridge.agreement import agreement
-from argilla_bridge.filed import FileBackend
-from argilla_bridge.judged import read_judged
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.pulling import pull
-from argilla_bridge.pushing import push
+from argilla_bridge.files.filed import FileBackend
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import read_judged
+from argilla_bridge.rounds.adjudicating import adjudicate
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import pull
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.settings import ReviewSettings
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.jsonl import read_jsonl, write_jsonl

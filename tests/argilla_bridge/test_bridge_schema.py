@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.guidelines import LONGEST, guidelines
 from argilla_bridge.schema import RESERVED, field_names, review_schema
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.guidelines import LONGEST, guidelines
 from spacy_synthesizrr.errors import TaskFileError
 from spacy_synthesizrr.taskfile import TaskSpec
 

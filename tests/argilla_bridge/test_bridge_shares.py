@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argilla_bridge.shares import agreeing
+from argilla_bridge.rounds.shares import agreeing
 
 AWAY = frozenset({""})
 

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from conftest import ROOT
 
-from argilla_bridge.agreement import agreement
-from argilla_bridge.judged import Judged
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import Judged
 from argilla_bridge.rows import SUBMITTED, Vote
 
 SPEC = importlib.util.spec_from_file_location("review_people", ROOT / "benchmarks" / "review_people.py")

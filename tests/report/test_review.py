@@ -5,8 +5,8 @@ import random
 import pytest
 from test_page import HOSTILE, NUMBERS, Outline, words
 
-from argilla_bridge.agreement import agreement
-from argilla_bridge.judged import Judged
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import Judged
 from argilla_bridge.rows import SUBMITTED, Vote
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import write_json

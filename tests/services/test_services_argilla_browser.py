@@ -4,8 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from argilla_bridge.marking import escaped, highlighted
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
+from argilla_bridge.showing.marking import escaped, highlighted
 from services.argilla_reviews import reviewing
 from services.browser import artifacts, page_of
 

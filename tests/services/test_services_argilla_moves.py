@@ -11,12 +11,12 @@ import pytest
 from argilla_bridge.backends import DATASETS
 from argilla_bridge.doctor import doctor
 from argilla_bridge.importing import Imported, imported_rows
-from argilla_bridge.marking import escaped
 from argilla_bridge.schema import review_schema
 from argilla_bridge.server.backend import ArgillaBackend
 from argilla_bridge.server.reading import open_source
 from argilla_bridge.server.records import encoded
 from argilla_bridge.server.relabelling import plan_of, relabel
+from argilla_bridge.showing.marking import escaped
 from services.argilla_reviews import SIZES, demo_task, reviewing, row
 from spacy_synthesizrr.errors import InputError
 

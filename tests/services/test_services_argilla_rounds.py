@@ -5,16 +5,16 @@ import uuid
 
 import pytest
 
-from argilla_bridge.adjudicating import adjudicate
-from argilla_bridge.agreement import agreement
-from argilla_bridge.judged import read_judged
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.marking import escaped
-from argilla_bridge.pulling import pull
-from argilla_bridge.pushing import push
+from argilla_bridge.measures.agreement import agreement
+from argilla_bridge.measures.judged import read_judged
+from argilla_bridge.rounds.adjudicating import adjudicate
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import pull
+from argilla_bridge.rounds.pushing import push
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
 from argilla_bridge.schema import review_schema
 from argilla_bridge.server.backend import ArgillaBackend
+from argilla_bridge.showing.marking import escaped
 from services.argilla import Person
 from services.argilla_reviews import SIZES, demo_task, reviewing
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event

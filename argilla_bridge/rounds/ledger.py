@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from argilla_bridge.backends import ADJUDICATION
-from argilla_bridge.marking import shown
 from argilla_bridge.rows import ReviewRow
+from argilla_bridge.showing.marking import shown
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import dumps

@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from argilla_bridge.answers import Line, dataset_of_line, vote_of
 from argilla_bridge.backends import BadRow
-from argilla_bridge.cells import ID, check_suffix, columns_of, read_cells, write_cells
-from argilla_bridge.lines_spool import AnswerSpool, LineSpool
-from argilla_bridge.marking import unescaped
-from argilla_bridge.people import folded
+from argilla_bridge.files.answers import Line, dataset_of_line, vote_of
+from argilla_bridge.files.cells import ID, check_suffix, columns_of, read_cells, write_cells
+from argilla_bridge.files.lines_spool import AnswerSpool, LineSpool
+from argilla_bridge.rounds.people import folded
 from argilla_bridge.rows import ReviewRow, Vote
 from argilla_bridge.schema import ABOUT, ANSWERS, LABEL, ReviewSchema
+from argilla_bridge.showing.marking import unescaped
 from spacy_synthesizrr.candidates import ROW_VERSION, digest
 from spacy_synthesizrr.errors import InputError, choices
 from spacy_synthesizrr.jsonl import atomic, dumps

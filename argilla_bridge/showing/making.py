@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from argilla_bridge.marking import compared, escaped, highlighted
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
 from argilla_bridge.schema import PASSAGE, PASSAGE_VECTOR, PLANNED_LABEL, SEED, TEXT_VECTOR, field_names
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import compared, escaped, highlighted
 from spacy_synthesizrr.candidates import Candidate, Seed, digest
 from spacy_synthesizrr.embedders.base import Embedder
 from spacy_synthesizrr.lookup import Lookup

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from argilla_bridge.deciding import AWAY, Answer
-from argilla_bridge.intervals import bootstrap, estimate, wilson
+from argilla_bridge.measures.intervals import bootstrap, estimate, wilson
+from argilla_bridge.rounds.deciding import AWAY, Answer
 
 if TYPE_CHECKING:
     import numpy as np

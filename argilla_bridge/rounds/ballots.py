@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.people import People
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.people import People
 from argilla_bridge.rows import DRAFT, Vote
 from argilla_bridge.settings import ReviewSettings
 from spacy_synthesizrr.jsonl import dumps

@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from argilla_bridge.backends import ADJUDICATION, OVERLAP
-from argilla_bridge.moments import moment
+from argilla_bridge.rounds.moments import moment
+from argilla_bridge.rounds.shares import agreeing
 from argilla_bridge.rows import SUBMITTED, Decision, Suggestion, Vote
 from argilla_bridge.settings import ReviewSettings
-from argilla_bridge.shares import agreeing
 from spacy_synthesizrr.candidates import ACCEPTED, REJECTED
 from spacy_synthesizrr.students.reviewed import HUMAN, SUGGESTION
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from argilla_bridge import accuracies, calibration, kappas
 from argilla_bridge.backends import ADJUDICATION
-from argilla_bridge.calibration import Arm, Bin
-from argilla_bridge.deciding import AWAY, Answer, answer_of, newest, winners
-from argilla_bridge.intervals import wilson
-from argilla_bridge.judged import Judged
-from argilla_bridge.pace import Pace
+from argilla_bridge.measures import accuracies, calibration, kappas
+from argilla_bridge.measures.calibration import Arm, Bin
+from argilla_bridge.measures.intervals import wilson
+from argilla_bridge.measures.judged import Judged
+from argilla_bridge.measures.pace import Pace
+from argilla_bridge.rounds.deciding import AWAY, Answer, answer_of, newest, winners
 from argilla_bridge.rows import STATUSES, Vote
 from spacy_synthesizrr.candidates import ROW_VERSION, label_key
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from argilla_bridge.backends import DATASETS, MAIN
-from argilla_bridge.cells import is_changed, spelled, spellings
+from argilla_bridge.files.cells import is_changed, spelled, spellings
 from argilla_bridge.rows import DRAFT, FIX, KEEP, REJECT, STATUSES, SUBMITTED, UNUSABLE, Vote
 from argilla_bridge.schema import ABOUT, CORRECTED, LABEL, REASON, VERDICT, ReviewSchema
 from spacy_synthesizrr.candidates import ROW_VERSION

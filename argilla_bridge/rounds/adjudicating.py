@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from argilla_bridge.backends import ADJUDICATION
-from argilla_bridge.ballots import Ballots
-from argilla_bridge.deciding import AWAY, TIE, answer_of, newest
-from argilla_bridge.ledger import Ledger
-from argilla_bridge.marking import escaped
-from argilla_bridge.pulling import TURNED_AWAY, decides
-from argilla_bridge.pushing import Pushed, Sending
+from argilla_bridge.rounds.ballots import Ballots
+from argilla_bridge.rounds.deciding import AWAY, TIE, answer_of, newest
+from argilla_bridge.rounds.ledger import Ledger
+from argilla_bridge.rounds.pulling import TURNED_AWAY, decides
+from argilla_bridge.rounds.pushing import Pushed, Sending
 from argilla_bridge.rows import ReviewRow, Vote, content_id
 from argilla_bridge.schema import ABOUT, ANSWERS, PLANNED_LABEL, SEED
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import escaped
 from spacy_synthesizrr.candidates import Candidate, label_key
 from spacy_synthesizrr.jsonl import read_jsonl
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
-from argilla_bridge.ledger import Noted
+from argilla_bridge.rounds.ledger import Noted
 from argilla_bridge.rows import ReviewRow
 
 SCHEMA = (

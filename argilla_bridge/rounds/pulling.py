@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from argilla_bridge.backends import DATASETS
-from argilla_bridge.ballots import Ballots
-from argilla_bridge.deciding import TIE, WAITING, decide
-from argilla_bridge.ledger import Ledger, texts_digest
-from argilla_bridge.marking import reads_the_same
+from argilla_bridge.rounds.ballots import Ballots
+from argilla_bridge.rounds.deciding import TIE, WAITING, decide
+from argilla_bridge.rounds.ledger import Ledger, texts_digest
 from argilla_bridge.rows import DISCARDED, DRAFT, SUBMITTED, Decision, Suggestion, Vote
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import reads_the_same
 from spacy_synthesizrr.candidates import ACCEPTED, REJECTED, ROW_VERSION, Candidate, Event
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import atomic, dumps, read_jsonl

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-from argilla_bridge.moments import NEVER, moment
+from argilla_bridge.rounds.moments import NEVER, moment
 
 PAUSE = 600.0  # seconds; a longer gap is no work on a row
 COPIED = 0.1  # seconds; whose answers all follow one another faster did not give them then: a program wrote them

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from argilla_bridge.cells import is_changed
-from argilla_bridge.marking import escaped, shown
+from argilla_bridge.files.cells import is_changed
 from argilla_bridge.rows import FIX, KEEP, REJECT, UNUSABLE
 from argilla_bridge.settings import ReviewSettings
+from argilla_bridge.showing.marking import escaped, shown
 from spacy_synthesizrr.taskfile import TaskSpec
 
 LONGEST = 10_000  # characters (argilla-server 2.8, api/schemas/v1/datasets.py)

@@ -6,7 +6,7 @@ and a name in a file that are the same. Whose account is gone keeps number and n
 
 from __future__ import annotations
 
-from argilla_bridge.ledger import Ledger
+from argilla_bridge.rounds.ledger import Ledger
 from argilla_bridge.rows import Vote
 from argilla_bridge.settings import ReviewSettings
 from spacy_synthesizrr.errors import ConfigError

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from argilla_bridge.backends import ADJUDICATION
-from argilla_bridge.ballots import Ballots
-from argilla_bridge.ledger import Ledger, Noted, Place, digest_of, texts_digest
-from argilla_bridge.marking import unescaped
+from argilla_bridge.rounds.ballots import Ballots
+from argilla_bridge.rounds.ledger import Ledger, Noted, Place, digest_of, texts_digest
+from argilla_bridge.rounds.spool import Spool
 from argilla_bridge.rows import ReviewRow
 from argilla_bridge.schema import ANSWERS, PASSAGE, SEED
 from argilla_bridge.settings import ReviewSettings
-from argilla_bridge.spool import Spool
+from argilla_bridge.showing.marking import unescaped
 from spacy_synthesizrr.progress import progress
 from spacy_synthesizrr.stores.passages import batched
 
@@ -78,7 +78,7 @@ def push(
     report (Callable): Gets a line for each dataset.
     RAISES (InputError): When a dataset of that name belongs to something else.
     """
-    from argilla_bridge.making import dataset_of
+    from argilla_bridge.showing.making import dataset_of
 
     schemas = {MAIN: schema, OVERLAP: replace(schema, min_submitted=settings.overlap_submitted)}
     stale = (lambda row: True) if settings.stale == "remove" else None

@@ -22,7 +22,7 @@ import itertools
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from argilla_bridge.intervals import bootstraps, estimate
+from argilla_bridge.measures.intervals import bootstraps, estimate
 
 if TYPE_CHECKING:
     import numpy as np

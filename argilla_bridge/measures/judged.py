@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from argilla_bridge.pulling import ASKED, VOTES
+from argilla_bridge.rounds.pulling import ASKED, VOTES
 from argilla_bridge.rows import Vote
 from spacy_synthesizrr.jsonl import read_jsonl
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from argilla_bridge.intervals import Ends, difference, estimate, ratio, score_interval, wilson
+from argilla_bridge.measures.intervals import Ends, difference, estimate, ratio, score_interval, wilson
 
 BINS = 10  # of the score, of equal width
 ARMS = {"shown": True, "blind": False}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from argilla_bridge.pulling import EDIT, REVIEWED, VOTES
+from argilla_bridge.rounds.pulling import EDIT, REVIEWED, VOTES
 from argilla_bridge.rows import Vote
 from spacy_synthesizrr.candidates import Candidate, digest
 from spacy_synthesizrr.errors import require

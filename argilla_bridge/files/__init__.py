@@ -1,0 +1,1 @@
+"""Review without a server: rows and answers in a file."""

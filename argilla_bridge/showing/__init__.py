@@ -1,0 +1,1 @@
+"""What people see of a row, and what they read first."""
