@@ -290,7 +290,8 @@ from argilla_bridge.rounds.pushing import push
 from argilla_bridge.settings import ReviewSettings
 folder, settings = Path(sys.argv[1]), ReviewSettings(overlap=0.0)
 with Ledger.open(folder / "ledger.sqlite") as ledger:
-    push(Room(folder / "room", batch=5, pause=float(sys.argv[3])), (row_of(candidate(n)) for n in range(400)), ledger, schema=schema(), settings=settings)
+    room = Room(folder / "room", batch=5, pause=float(sys.argv[3]))
+    push(room, (row_of(candidate(n)) for n in range(400)), ledger, schema=schema(), settings=settings)
 """
 
 
