@@ -139,11 +139,9 @@ def alpha(counts: Floats, rows: Floats, distances: Floats) -> Floats:
 
 def library_alpha(counts: Floats, rows: Floats, distances: Floats) -> float:
     """The same for all rows by the package krippendorff."""
+    import krippendorff
     import numpy as np
 
-    from spacy_synthesizrr.errors import require
-
-    library = require("krippendorff", "argilla")
     units = np.repeat(counts, rows.astype(int), axis=0)
     if counts.shape[1] < 2:
         return float("nan")
@@ -152,7 +150,7 @@ def library_alpha(counts: Floats, rows: Floats, distances: Floats) -> float:
         return distances[i1.astype(int), i2.astype(int)].astype(dtype)
 
     nominal = bool(((distances == 1) | (np.eye(len(distances)) == 1)).all())
-    return float(library.alpha(value_counts=units, level_of_measurement="nominal" if nominal else between))
+    return float(krippendorff.alpha(value_counts=units, level_of_measurement="nominal" if nominal else between))
 
 
 def masi_distances(answers: Sequence[Answer]) -> Floats:

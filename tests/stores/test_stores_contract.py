@@ -122,7 +122,7 @@ def test_diverse_hits_equal_the_reference(any_store, shelf, reference, text, k, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("filter", FILTERS, ids=str)
+@pytest.mark.parametrize("filter", FILTERS, ids=range(len(FILTERS)))
 def test_each_filter_lets_through_what_passes_it(any_store, shelf, reference, mode, filter):
     (hits,) = shelf.search([Query(QUERY)], 90, how=Search(mode), filter=filter)
     assert_same(hits, reference.find(QUERY, 90, Search(mode), filter), any_store)
@@ -320,13 +320,13 @@ def test_sample_draws_different_passages_by_the_seed(shelf):
     assert drawn != shelf.sample(20, seed=2)
 
 
-@pytest.mark.parametrize("filter", FILTERS, ids=str)
+@pytest.mark.parametrize("filter", FILTERS, ids=range(len(FILTERS)))
 def test_sample_draws_from_what_passes_the_filter(shelf, filter):
     drawn = {passage.id for passage in shelf.sample(5_000, seed=0, filter=filter)}
     assert drawn == {passage.id for passage in CORPUS if filter.passes(passage)}
 
 
-@pytest.mark.parametrize("filter", FILTERS, ids=str)
+@pytest.mark.parametrize("filter", FILTERS, ids=range(len(FILTERS)))
 def test_iterate_gives_what_passes_the_filter(shelf, filter):
     assert [passage for passage, _ in shelf.iterate(filter=filter)] == [passage for passage in CORPUS if filter.passes(passage)]
 
