@@ -150,7 +150,8 @@ def library_alpha(counts: Floats, rows: Floats, distances: Floats) -> float:
         return distances[i1.astype(int), i2.astype(int)].astype(dtype)
 
     nominal = bool(((distances == 1) | (np.eye(len(distances)) == 1)).all())
-    return float(krippendorff.alpha(value_counts=units, level_of_measurement="nominal" if nominal else between))
+    level: Any = "nominal" if nominal else between
+    return float(krippendorff.alpha(value_counts=units, level_of_measurement=level))
 
 
 def masi_distances(answers: Sequence[Answer]) -> Floats:
