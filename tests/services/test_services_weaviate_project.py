@@ -74,17 +74,18 @@ def test_another_run_shares_the_index(walked, weaviate):
     assert walked.json("second", "index.json") == walked.json(RUN, "index.json")
 
 
-def test_keyword_and_hybrid_search_plan_too(walked):
+@pytest.mark.parametrize(("search", "most"), [("vector", 1.0), ("keyword", float("inf"))])
+def test_the_other_searches_plan_too(walked, search, most):
     path = walked.path / "configs" / "strategy.synthesizrr.cfg"
     text = path.read_text(encoding="utf-8")
-    assert 'search = "vector"' in text
-    (path.parent / "strategy.hybrid.cfg").write_text(text.replace('search = "vector"', 'search = "hybrid"'), encoding="utf-8")
+    assert 'search = "hybrid"' in text
+    (path.parent / f"strategy.{search}.cfg").write_text(text.replace('search = "hybrid"', f'search = "{search}"'), encoding="utf-8")
     for step in ("prepare", "index", "plan"):
-        done = walked.run(command=step, run="hybrid", store="weaviate", strategy="hybrid", per_label=3)
+        done = walked.run(command=step, run=search, store="weaviate", strategy=search, per_label=3)
         assert done.returncode == 0, done.stdout + done.stderr
-    similarities = [row["similarity"] for row in walked.rows("hybrid", "planned.jsonl")]
+    similarities = [row["similarity"] for row in walked.rows(search, "planned.jsonl")]
     assert similarities
-    assert all(0 <= value <= 1 for value in similarities)
+    assert all(0 <= value <= most for value in similarities)
 
 
 def test_a_key_that_is_refused_is_one_line_without_the_key(walked, monkeypatch):
