@@ -45,9 +45,10 @@ def test_trace_of_an_unknown_id_is_one_line(run, demo):
     assert out.startswith("✘ ") and out.count("\n") == 1
 
 
-def test_calibrate_proposes_windows(run, demo):
+def test_calibrate_shows_how_close_passages_are_and_proposes_no_edges_without_a_scale(run, demo):
     out = run(demo.path, "calibrate")
-    assert "[plan.window]" in out and 'kind = "absolute"' in out
+    assert "Passages are found by hybrid search" in out and "ranks 11-50" in out
+    assert 'kind = "absolute"' not in out
 
 
 def test_a_step_of_a_run_that_is_not_there_says_what_to_do(run, tmp_path):
