@@ -8,8 +8,8 @@ MODEL ?=
 PER_LABEL ?= 10
 # Of llm-server: Ollama's own port, so that demo-llm finds it
 PORT ?= 11434
-# Tests at a time
-WORKERS ?= 2
+# Tests at a time; 0 is one after the other, in this process
+WORKERS ?= 0
 
 .PHONY: demo demo-llm llm-server test install install-test check fix clean
 
@@ -27,7 +27,7 @@ demo-llm: install
 llm-server: install
 	PYTHONPATH=tests $(BIN)/python -m services.ollama --port $(PORT)
 
-# Two tests at a time; the tests of one server stay together. One at a time: make test WORKERS=0
+# With WORKERS=2, two tests at a time; those of one file, and of one server, stay together and in their order
 test: install-test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 

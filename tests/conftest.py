@@ -33,6 +33,7 @@ SERVICES = ("weaviate", "ollama", "argilla", "transformers")  # servers that tak
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Side by side (`-n 2 --dist loadgroup`), a file stays with one worker, and so does every test of one server; those start first."""
     groups = {item: _group(item) for item in items}
