@@ -27,9 +27,9 @@ demo-llm: install
 llm-server: install
 	PYTHONPATH=tests $(BIN)/python -m services.ollama --port $(PORT)
 
-# With WORKERS=2, two tests at a time; those of one file, and of one server, stay together and in their order
+# With WORKERS=2, two files of tests at a time; each worker starts the servers that it needs
 test: install-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 install: $(VENV)/.installed
 

@@ -29,24 +29,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
-SERVICES = ("weaviate", "ollama", "argilla", "transformers")  # servers that take long to start and much memory
 FIXTURES = Path(__file__).parent / "fixtures"
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`), a file stays with one worker, and so does every test of one server; those start first."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: SERVICES.index(groups[item]) if groups[item] in SERVICES else len(SERVICES))
-
-
-def _group(item: pytest.Item) -> str:
-    if named := item.get_closest_marker("xdist_group"):
-        return str(named.args[0])
-    wanted = " ".join((*getattr(item, "fixturenames", ()), item.path.name if item.path.parent.name == "services" else ""))
-    return next((name for name in SERVICES if name in wanted), item.path.name)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from spacy_synthesizrr.stores.keywords import UNIT
 from spacy_synthesizrr.stores.memory import make_memory_store
 
 registry.misc("tests.WordVectors.v1", func=WordVectors)
-pytestmark = pytest.mark.xdist_group("weaviate")
 
 CORPUS = a_corpus()
 TEXTS = {passage.id: passage.text for passage in CORPUS}
