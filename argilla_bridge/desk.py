@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from argilla_bridge.rounds.ledger import NAME, Ledger
 from argilla_bridge.rows import ReviewRow
-from argilla_bridge.schema import VECTORS, ReviewSchema, review_schema
+from argilla_bridge.schema import VECTORS, ReviewSchema, for_several, review_schema
 from argilla_bridge.settings import FileSettings, ReviewSettings, file_settings, review_settings, server_settings
 from argilla_bridge.showing.making import review_rows
 from spacy_synthesizrr.candidates import Candidate
@@ -70,7 +70,7 @@ class Desk:
     def schema(self, *, dimensions: Mapping[str, int] | None = None, adjudication: bool = False, overlap: bool = False) -> ReviewSchema:
         """RETURNS (ReviewSchema): Of the main dataset, of that for ties, or of the one that several people answer."""
         made = review_schema(self.task, self.settings, dimensions=dimensions or {}, adjudication=adjudication, examples=self.examples)
-        return replace(made, min_submitted=self.settings.overlap_submitted) if overlap else made
+        return for_several(made, self.settings) if overlap else made
 
     @contextlib.contextmanager
     def backend(self) -> Iterator[Backend]:

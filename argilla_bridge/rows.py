@@ -63,6 +63,17 @@ class ReviewRow:
     suggestion: Suggestion | None = None
     priority: float = 0.0
 
+    def to_dict(self) -> dict[str, Any]:
+        """RETURNS (dict): Plain JSON."""
+        return {**vars(self), "suggestion": None if self.suggestion is None else vars(self.suggestion)}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> ReviewRow:
+        """row (Mapping): What `to_dict` made."""
+        said = row["suggestion"]
+        suggestion = None if said is None else Suggestion(tuple(said["labels"]), said["score"], said["agent"])
+        return cls(**{**row, "suggestion": suggestion})
+
 
 @dataclass(frozen=True)
 class Vote:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from argilla_bridge.rows import FIX, KEEP, REJECT, UNUSABLE
 from argilla_bridge.settings import ReviewSettings
@@ -166,6 +166,11 @@ def review_schema(
         min_submitted=1 if adjudication else settings.min_submitted,
         task=task.name,
     )
+
+
+def for_several(schema: ReviewSchema, settings: ReviewSettings) -> ReviewSchema:
+    """RETURNS (ReviewSchema): The main dataset's, for the one whose rows several people answer."""
+    return replace(schema, min_submitted=settings.overlap_submitted)
 
 
 def field_names(task: TaskSpec) -> dict[str, str]:

@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from argilla_bridge.backends import DATASETS
+from argilla_bridge.temporary import TemporaryDatabase
 from spacy_synthesizrr.jsonl import dumps
 
 Cells = Mapping[str, Any]
-Made = TypeVar("Made", bound="_Temporary")
 
 
-class _Temporary:
-    """A temporary database that goes when it is closed."""
-
-    schema: tuple[str, ...]
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="argilla-bridge-")
-        self._connection = sqlite3.connect(f"{self._folder.name}/lines.sqlite", isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *self.schema, "BEGIN"):
-            self._connection.execute(statement)
-
-    def __enter__(self: Made) -> Made:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._connection.close()
-        self._folder.cleanup()
-
-
-class AnswerSpool(_Temporary):
+class AnswerSpool(TemporaryDatabase):
     """Who said what where, of all lines that were read so far."""
 
     schema = ("CREATE TABLE answers (answer TEXT PRIMARY KEY, said TEXT, place TEXT) WITHOUT ROWID",)
@@ -57,7 +35,7 @@ class AnswerSpool(_Temporary):
         return None if found is None else str(found[0])
 
 
-class LineSpool(_Temporary):
+class LineSpool(TemporaryDatabase):
     """A row may have several lines: one for each person."""
 
     schema = (

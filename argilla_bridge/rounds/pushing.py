@@ -10,15 +10,15 @@ removed, what people said of them is kept in the ledger. Memory does not grow wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from argilla_bridge.backends import ADJUDICATION
+from argilla_bridge.backends import ADJUDICATION, MAIN, OVERLAP
 from argilla_bridge.rounds.ballots import Ballots
 from argilla_bridge.rounds.ledger import Ledger, Noted, Place, digest_of, texts_digest
 from argilla_bridge.rounds.spool import Spool
 from argilla_bridge.rows import ReviewRow
-from argilla_bridge.schema import ANSWERS, PASSAGE, SEED
+from argilla_bridge.schema import ANSWERS, PASSAGE, SEED, for_several
 from argilla_bridge.settings import ReviewSettings
 from argilla_bridge.showing.marking import unescaped
 from spacy_synthesizrr.progress import progress
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from argilla_bridge.backends import Backend, BadRow
     from argilla_bridge.schema import ReviewSchema
 
-MAIN, OVERLAP = "main", "overlap"
 BESIDE = (PASSAGE, SEED, ANSWERS)  # fields that every row has beside those of the task
 BATCH = 100  # rows noted or removed at once
 
@@ -80,7 +79,7 @@ def push(
     """
     from argilla_bridge.showing.making import dataset_of
 
-    schemas = {MAIN: schema, OVERLAP: replace(schema, min_submitted=settings.overlap_submitted)}
+    schemas = {MAIN: schema, OVERLAP: for_several(schema, settings)}
     stale = (lambda row: True) if settings.stale == "remove" else None
     sending = Sending(backend, ledger, schemas, Ballots(ledger, settings), stale=stale, report=report)
     return sending.send(rows, where=lambda row: dataset_of(row, settings), most=settings.rows)

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import sqlite3
-import tempfile
+import json
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
 from argilla_bridge.rounds.ledger import Noted
 from argilla_bridge.rows import ReviewRow
-
-SCHEMA = (
-    "CREATE TABLE seen (row TEXT PRIMARY KEY) WITHOUT ROWID",
-    "CREATE TABLE waiting (row TEXT PRIMARY KEY, dataset TEXT, new INTEGER, priority REAL, digest TEXT, shown INTEGER, content BLOB)",
-    "CREATE INDEX by_priority ON waiting (dataset, priority DESC, row)",
-)
+from argilla_bridge.temporary import TemporaryDatabase
 
 
-class Spool:
-    """A temporary file that goes when it is closed. What it holds was written by this process alone."""
+class Spool(TemporaryDatabase):
+    """Ids that were seen, and rows that wait, whatever their texts and numbers are: the backend says which it does not take."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="argilla-bridge-")
-        self._connection = sqlite3.connect(f"{self._folder.name}/spool.sqlite", isolation_level=None, check_same_thread=False)
-        for statement in ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", *SCHEMA, "BEGIN"):
-            self._connection.execute(statement)
-
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._connection.close()
-        self._folder.cleanup()
+    schema = (
+        "CREATE TABLE seen (row TEXT PRIMARY KEY) WITHOUT ROWID",
+        "CREATE TABLE waiting (row TEXT PRIMARY KEY, dataset TEXT, new INTEGER, priority REAL, digest TEXT, shown INTEGER, content TEXT)",
+        "CREATE INDEX by_priority ON waiting (dataset, priority DESC, row)",
+    )
 
     def see(self, row: str) -> bool:
         """RETURNS (bool): Whether this is the first row of that id."""
@@ -52,8 +37,7 @@ class Spool:
 
     def add(self, row: ReviewRow, dataset: str, *, digest: str, new: bool) -> None:
         """Let a row wait. new (bool): Whether the dataset lacks it."""
-        content = pickle.dumps(row, protocol=pickle.HIGHEST_PROTOCOL)
-        values = (row.id, dataset, new, row.priority, digest, row.suggestion is not None, content)
+        values = (row.id, dataset, new, row.priority, digest, row.suggestion is not None, json.dumps(row.to_dict()))
         self._connection.execute("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def cut(self, most: int) -> int:
@@ -77,4 +61,4 @@ class Spool:
         """YIELDS (ReviewRow): Those that wait for a dataset, the highest priority first; of equal ones, by id."""
         query = "SELECT content FROM waiting WHERE dataset = ? ORDER BY priority DESC, row"
         for (content,) in self._connection.execute(query, (dataset,)):
-            yield pickle.loads(content)
+            yield ReviewRow.from_dict(json.loads(content))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from argilla_bridge.backends import MAIN, OVERLAP
 from argilla_bridge.rows import ReviewRow, Suggestion, content_id
 from argilla_bridge.schema import PASSAGE, PASSAGE_VECTOR, PLANNED_LABEL, SEED, TEXT_VECTOR, field_names
 from argilla_bridge.settings import ReviewSettings
@@ -85,8 +86,8 @@ def is_blind(row_id: str, settings: ReviewSettings) -> bool:
 
 
 def dataset_of(row: ReviewRow, settings: ReviewSettings) -> str:
-    """RETURNS (str): "overlap" for the share of rows that several people answer, "main" for the others."""
-    return "overlap" if share(row.id, "overlap", settings.seed) < settings.overlap else "main"
+    """RETURNS (str): `OVERLAP` for the share of rows that several people answer, `MAIN` for the others."""
+    return OVERLAP if share(row.id, "overlap", settings.seed) < settings.overlap else MAIN
 
 
 def priority(candidate: Candidate) -> float:
