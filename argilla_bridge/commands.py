@@ -84,6 +84,7 @@ def pull(ctx: Context, files: Sequence[Path] = ()) -> bool:
 
 def _pull(desk: Desk) -> dict[str, Any]:
     from argilla_bridge.rounds.adjudicating import adjudicate
+    from argilla_bridge.rounds.checking import check_of
     from argilla_bridge.rounds.exporting import write_datasets
     from argilla_bridge.rounds.pulling import pull as read_votes
 
@@ -91,7 +92,8 @@ def _pull(desk: Desk) -> dict[str, Any]:
     with desk.ledger() as ledger, desk.making(ledger) as making:
         how: dict[str, Any] = {"settings": desk.settings, "report": _tell}
         with desk.reading() as place:
-            done = read_votes(place, ledger, accepted, desk.folder, task=desk.task, **how)
+            check = check_of(desk.ctx, making.lookup)
+            done = read_votes(place, ledger, accepted, desk.folder, task=desk.task, check=check, **how)
         schema = desk.schema(dimensions=making.dimensions, adjudication=True)
         with desk.backend() as place:
             asked = adjudicate(place, ledger, desk.folder, making=making, schema=schema, **how)
@@ -127,7 +129,20 @@ def _agreement(ctx: Context) -> dict[str, Any]:
     found = measure(read_judged(ctx.folder.file(FOLDER)), labels=labels, exclusive=exclusive, seed=ctx.seed)
     decided = {name: count for name, count in read_json(ctx.folder.file(PULLED)).items() if name != "v"}
     write_json(ctx.folder.file(AGREEMENT), {**found, "decided": decided})
+    for line in _agreed(found):
+        _tell(line)
     return dict(found["rows"])
+
+
+def _agreed(found: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): What the report says in words, and the measures that people look at first."""
+    from spacy_synthesizrr.report.review import number, sentences, share
+
+    yield from sentences(found)
+    measures = found["agreement"]["all"]
+    if rows := measures["percent"]["n"]:
+        alike, alpha = share(measures["percent"]), number(measures["alpha"])
+        yield f"Answers to the {rows:,} rows that several people answered are alike in {alike} %; Krippendorff's alpha: {alpha}."
 
 
 def status(ctx: Context) -> dict[str, Any]:

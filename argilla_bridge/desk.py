@@ -54,6 +54,11 @@ class Desk:
         return self.ctx.folder.file(FOLDER)
 
     @property
+    def run_id(self) -> str:
+        """RETURNS (str): What tells the run from every other; empty in runs from before there were ids."""
+        return str(self.ctx.inputs.get("id", ""))
+
+    @property
     def agent(self) -> str:
         """RETURNS (str): Who suggests the labels."""
         return str(self.ctx.inputs["identity"]["teacher"])
@@ -94,18 +99,18 @@ class Desk:
         from argilla_bridge.files.filed import FileBackend
 
         own = self.files[0] if self.files else self.folder / FileSettings().path
-        yield FileBackend(own, file_settings(self.ctx).user, schema=self.schema(), copies=self.given, alone=True)
+        user = file_settings(self.ctx).user
+        yield FileBackend(own, user, schema=self.schema(), copies=self.given, alone=True)
 
     def _open(self) -> Backend:
         if self.settings.backend == "file":
             from argilla_bridge.files.filed import FileBackend
 
             user = file_settings(self.ctx).user
-            return FileBackend(self.files[0], user, schema=self.schema(), copies=self.files[1:])
+            return FileBackend(self.files[0], user, schema=self.schema(), copies=self.files[1:], run_id=self.run_id)
         from argilla_bridge.server.backend import open_argilla
 
-        run, run_id = self.ctx.folder.path.name, str(self.ctx.inputs.get("id", ""))
-        return open_argilla(server_settings(self.ctx), self.settings, run=run, run_id=run_id)
+        return open_argilla(server_settings(self.ctx), self.settings, run=self.ctx.folder.path.name, run_id=self.run_id)
 
     @contextlib.contextmanager
     def ledger(self) -> Iterator[Ledger]:

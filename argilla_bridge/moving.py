@@ -99,7 +99,7 @@ def relabel(ctx: Context, renames: Sequence[str] = (), *, dry_run: bool = False)
     from argilla_bridge.server.relabelling import plan_of
     from argilla_bridge.server.relabelling import relabel as move
 
-    backend = open_argilla(server_settings(ctx), desk.settings, run=ctx.folder.path.name, run_id=str(ctx.inputs.get("id", "")))
+    backend = open_argilla(server_settings(ctx), desk.settings, run=ctx.folder.path.name, run_id=desk.run_id)
     try:
         plan = plan_of(backend, tuple(desk.task.labels), label_pairs(desk.task, renames))
         if not plan.changes:

@@ -44,7 +44,7 @@ METADATA = {
     ABOUT: ("Row on which people disagreed", "terms"),
 }
 # what a file for review has beside fields and questions; "priority" is among the metadata
-FILE_COLUMNS = ("id", "task", "dataset", "suggestion", "suggestion_score", "user", "status", "v")
+FILE_COLUMNS = ("id", "task", "dataset", "suggestion", "suggestion_score", "user", "status", "run", "v")
 RESERVED = frozenset((*QUESTIONS, PASSAGE, SEED, ANSWERS, *VECTORS, *METADATA, *FILE_COLUMNS))
 # what the server takes (argilla-server 2.8: constants.py, api/schemas/v1/questions.py and fields.py)
 MOST_LABELS, LONGEST_LABEL, LONGEST_TITLE = 500, 200, 500

@@ -1,12 +1,13 @@
 """Pushing and pulling rows beside the bare SDK: rows per second and memory, on the same server in the same run.
 
-    python benchmarks/review_speed.py --start [--rows 10000]     # starts Argilla as the tests do (tests/services)
+    python benchmarks/review_speed.py --start [--rows 10000] [--rounds 3]     # starts Argilla as the tests do (tests/services)
     python benchmarks/review_speed.py                            # a server that runs: ARGILLA_API_URL, ARGILLA_API_KEY
 
 Both send the same made-up rows (a text, a passage, metadata, a suggestion; with --vectors N two vectors of N numbers too) to datasets
 with the same questions, taking turns, each in a process of its own. "bare" is `records.log` of a list of records, and reading them
 back; "ours" is `push` with its ledger, pushing again, and `pull`. Before either reads, one person has answered every row, which is not
-timed. Only figures are written, to results/review_speed.json: all rounds, and rates by their median.
+timed. "load" is that of the machine over the last quarter of an hour: where it is more than the cores, compare the two and not with other
+runs. Only figures are written, to results/review_speed.json: all rounds, and rates by their median.
 """
 
 from __future__ import annotations
@@ -158,14 +159,14 @@ def one(who: str, number: int, vectors: int) -> None:
     print(json.dumps({"seconds": {name: round(value, 2) for name, value in seconds.items()}, "memory_mb": memory}))
 
 
-def measured(number: int, vectors: int) -> dict[str, Any]:
+def measured(number: int, vectors: int, rounds: int) -> dict[str, Any]:
     """RETURNS (dict): All rounds of both, taking turns; rates, and ours over the bare SDK, by the median of the rounds of each."""
     found: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
-    for turn in range(ROUNDS):
+    for turn in range(rounds):
         for who in ("bare", "ours") if turn % 2 == 0 else ("ours", "bare"):
             command = [sys.executable, __file__, "--one", who, "--rows", str(number), "--vectors", str(vectors)]
             said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            found[who].append(json.loads(said.splitlines()[-1]))
+            found[who].append({**json.loads(said.splitlines()[-1]), "load": round(os.getloadavg()[2], 1)})
             print(who, found[who][-1], flush=True)
     middle = {who: {step: median(run["seconds"][step] for run in runs) for step in runs[0]["seconds"]} for who, runs in found.items()}
     rates = {who: {step: round(number / seconds) for step, seconds in steps.items()} for who, steps in middle.items()}
@@ -179,6 +180,7 @@ def main() -> None:
     parser.add_argument("--start", action="store_true", help="start Argilla by the recipe of the tests")
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--vectors", type=int, default=0, help="numbers in each of two vectors")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of both, in turns; each has its own datasets")
     parser.add_argument("--one", choices=("ours", "bare"), help=argparse.SUPPRESS)
     parser.add_argument("--answer", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -194,7 +196,7 @@ def main() -> None:
             state = stack.enter_context(tempfile.TemporaryDirectory(prefix="review-speed-"))
             argilla = stack.enter_context(running_argilla(Path(state)))
             os.environ |= {"ARGILLA_API_URL": argilla.url, "ARGILLA_API_KEY": argilla.owner.key}
-        found = measured(options.rows, options.vectors)
+        found = measured(options.rows, options.vectors, options.rounds)
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {"cases": {}}
     known["cases"][f"{options.rows} rows, vectors of {options.vectors}"] = found
     known["machine"] = {"python": platform.python_version(), "system": platform.platform(terse=True), "versions": versions()}

@@ -25,7 +25,7 @@ from spacy_synthesizrr.tables import MAX_BYTES, BadRow, read_table
 
 SUFFIXES = (".csv", ".jsonl")
 DELIMITERS = (",", ";", "\t")  # written with the first, read with any
-ID = "id"
+ID, RUN = "id", "run"
 LABELS = ("label", "suggestion")  # columns of labels, in which a spreadsheet would change some for good
 QUOTE = "'"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -98,7 +98,7 @@ def write_cells(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None
 
 def _cell(name: str, value: Any) -> str:
     text = SEPARATOR.join(map(str, value)) if isinstance(value, (list, tuple)) else "" if value is None else str(value)
-    kept = (name == ID and _NUMBER.match(text)) or (name in LABELS and is_changed(text))
+    kept = (name in (ID, RUN) and _NUMBER.match(text)) or (name in LABELS and is_changed(text))
     return QUOTE + text if kept else guarded(text)
 
 
@@ -119,7 +119,7 @@ def read_cells(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, row in read_table(path, columns=(), optional=columns, delimiter=_delimiter(path) if is_csv else ",", seldom=True):
         if is_csv:
             row = {name: unguarded(cell) for name, cell in row.items()}
-            row[ID] = row[ID].strip().lstrip(QUOTE)
+            row |= {name: row[name].strip().lstrip(QUOTE) for name in (ID, RUN) if name in row}
             if not any(cell.strip() for cell in row.values()):
                 continue
         if not isinstance(row.get(ID), str) or not row[ID]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from argilla_bridge.backends import BadRow
 from argilla_bridge.files.answers import Line, dataset_of_line, vote_of
-from argilla_bridge.files.cells import ID, check_suffix, columns_of, read_cells, write_cells
+from argilla_bridge.files.cells import ID, RUN, check_suffix, columns_of, read_cells, write_cells
 from argilla_bridge.files.lines_spool import AnswerSpool, LineSpool
 from argilla_bridge.rounds.people import folded
 from argilla_bridge.rows import ReviewRow, Vote
@@ -38,14 +38,24 @@ class FileBackend:
     schema (ReviewSchema | None): What is asked, for reading votes without `open`.
     copies (Sequence[Path]): Copies that other people filled in; answers in them that name nobody are those of the copy's name.
     alone (bool): Whether votes are read in the copies alone, and not in the file.
+    run_id (str): Of the run, which no other may share the file with; empty takes the rows of any. Copies may be of another run: a row
+        is known by its texts.
     """
 
     def __init__(
-        self, path: Path, user: str, *, schema: ReviewSchema | None = None, copies: Sequence[Path] = (), alone: bool = False
+        self,
+        path: Path,
+        user: str,
+        *,
+        schema: ReviewSchema | None = None,
+        copies: Sequence[Path] = (),
+        alone: bool = False,
+        run_id: str = "",
     ) -> None:
         for file in (path, *copies):
             check_suffix(file)
         self.path, self.user, self.copies, self.alone, self._schema = path, user, tuple(copies), alone, schema
+        self._run_id, self._here = run_id, path.resolve()
         self._news: list[str] = []
 
     @property
@@ -62,16 +72,14 @@ class FileBackend:
         """Make sure that the file is there and holds rows of this task.
 
         RETURNS (str): Its path.
-        RAISES (InputError): When it holds rows of another task.
+        RAISES (InputError): When it holds rows of another task, or of another run.
         """
         # the dataset for ties shows one field more, and all are in one file
         if self._schema is None or len(schema.fields) >= len(self._schema.fields):
             self._schema = schema
         if not self.path.is_file():
             write_cells(self.path, self._columns(), ())
-        for number, row in read_cells(self.path):
-            dataset_of_line(Line(row, self.path, number), schema)
-            break
+        next(self._lines(self.path), None)
         self._complete(schema)
         _write_guidelines(self.path.with_name(GUIDELINES), schema.guidelines)
         return self.path.as_posix()
@@ -115,7 +123,7 @@ class FileBackend:
         """
         with AnswerSpool() as seen, AnswerSpool() as own:
             for path, user in self._sources():
-                taken = path.resolve() != self.path.resolve() and self._taken_over(path, dataset, own)
+                taken = path.resolve() != self._here and self._taken_over(path, dataset, own)
                 for vote, line in self._said(path, dataset, user):
                     if not self.alone and path == self.path and not line.text("user"):
                         own.first(vote.row_id, _said(vote), "")
@@ -134,8 +142,7 @@ class FileBackend:
 
     def _sources(self) -> list[tuple[Path, str]]:
         """The files that are read, each with the person whose answers those are that name nobody."""
-        here = self.path.resolve()
-        copies = [(copy, self.user if copy.resolve() == here else copy.stem) for copy in self.copies]
+        copies = [(copy, self.user if copy.resolve() == self._here else copy.stem) for copy in self.copies]
         return copies if self.alone else [(self.path, self.user), *copies]
 
     def _said(self, path: Path, dataset: str, user: str) -> Iterator[tuple[Vote, Line]]:
@@ -171,11 +178,24 @@ class FileBackend:
 
     def _lines(self, path: Path, dataset: str | None = None) -> Iterator[tuple[str, Line]]:
         """YIELDS (Tuple[str, Line]): Dataset and line, of one dataset or of all."""
+        own = path.resolve() == self._here
         for number, row in read_cells(path):
             line = Line(row, path, number)
+            if own:
+                self._check_run(line)
             found = dataset_of_line(line, self.schema)
             if dataset in (None, found):
                 yield found, line
+
+    def _check_run(self, line: Line) -> None:
+        """RAISES (InputError): When another run put the line here: each of the two would take the rows of the other for its own."""
+        run = line.text(RUN)
+        if self._run_id and run and run != self._run_id:
+            raise line.error(
+                "This row belongs to another run.",
+                "Name a file of its own for this run, in [file] path or with --to. Answers in here are read all the same, as those of a "
+                f"person: argilla-bridge pull --from {line.path}. If the other run is gone, empty the column 'run'.",
+            )
 
     def _complete(self, schema: ReviewSchema) -> None:
         """Add the columns of questions that the file lacks: another mode asks more, and nobody can answer what has no cell."""
@@ -197,7 +217,7 @@ class FileBackend:
     def _columns(self) -> list[str]:
         """Ours, and behind them those that people added."""
         fields, questions = ([shape.name for shape in shapes] for shapes in (self.schema.fields, self.schema.questions))
-        ours = ["id", *fields, "suggestion", "suggestion_score", *questions, "user", "status", "priority", "dataset", "task", "v"]
+        ours = ["id", *fields, "suggestion", "suggestion_score", *questions, "user", "status", "priority", "dataset", "task", RUN, "v"]
         ours += [ABOUT] if ANSWERS in fields else []
         there = columns_of(self.path) if self.path.is_file() else []
         return [*ours, *(name for name in there if name not in ours)]
@@ -210,7 +230,7 @@ class FileBackend:
             "id": row.id, **fields,
             "suggestion": "".join(labels[:1]) if self.schema.exclusive else list(labels),
             "suggestion_score": row.suggestion.score if row.suggestion else None,
-            "priority": row.priority, "dataset": dataset, "task": self.schema.task, "v": ROW_VERSION,
+            "priority": row.priority, "dataset": dataset, "task": self.schema.task, RUN: self._run_id, "v": ROW_VERSION,
             **({ABOUT: row.metadata[ABOUT]} if ABOUT in row.metadata else {}),
         }  # fmt: skip
 

@@ -26,7 +26,8 @@ class Pace:
 
     def of(self, user: str) -> dict[str, Any]:
         """RETURNS (dict): "median" seconds from one answer to the next (None without any), the number of "gaps", and those "left_out"
-        because they are longer than ten minutes, or because all of the person's are shorter than a tenth of a second.
+        because they are longer than ten minutes, because both answers came in the same moment (many at once, or moved there by `relabel`),
+        or because all of the person's are shorter than a tenth of a second.
         """
         return _told(*self._gaps(user))
 
@@ -43,7 +44,7 @@ class Pace:
     def _gaps(self, user: str) -> tuple[list[float], int]:
         times = sorted(self._times.get(user, ()))
         gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-        kept = [gap for gap in gaps if gap <= PAUSE]
+        kept = [gap for gap in gaps if 0 < gap <= PAUSE]
         if all(gap < COPIED for gap in kept):
             kept = []
         return kept, len(gaps) - len(kept)

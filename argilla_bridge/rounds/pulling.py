@@ -1,15 +1,17 @@
 """Reading the votes given so far, and deciding each row by them.
 
 What `curate` accepted is read anew each time, so a pull can be repeated as often as one likes, also while people work, and the
-same votes give the same files. Votes of earlier pulls stay and count, whatever became of the place where they were given, see
-`ballots`. The files appear when all are written.
+same votes give the same files; rows whose text people corrected come last, when all others are known. Votes of earlier pulls stay
+and count, whatever became of the place where they were given, see `ballots`. The files appear when all are written.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,16 +26,18 @@ from argilla_bridge.showing.marking import reads_the_same
 from spacy_synthesizrr.candidates import ACCEPTED, REJECTED, ROW_VERSION, Candidate, Event
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import atomic, dumps, read_jsonl
-from spacy_synthesizrr.students.reviewed import LABEL_SOURCE, REVIEW, UNREVIEWED, label_score
+from spacy_synthesizrr.students.reviewed import LABEL_SOURCE, REVIEW, UNREVIEWED, label_score, label_source
 from spacy_synthesizrr.taskfile import TaskSpec
 
 if TYPE_CHECKING:
     from argilla_bridge.backends import Backend
+    from argilla_bridge.rounds.checking import Check
     from argilla_bridge.schema import ReviewSchema
 
 VOTES, REVIEWED, TURNED_AWAY, ASKED = "votes.jsonl", "reviewed.jsonl", "turned_away.jsonl", "asked.jsonl"
 FILES = (VOTES, REVIEWED, TURNED_AWAY, ASKED)
 EDIT = "edit"  # step of the event that says who corrected the text
+WAS = "was"  # in the detail of the event of review: the labels before
 
 
 @dataclass
@@ -51,6 +55,7 @@ class Pulled:
     waiting (int): Of the unreviewed ones, those on which people disagree and more are to answer.
     rejected (int), ties (int): Rows that do not go on; an open tie may come back.
     reasons (dict[str, int]): Why, and how many rows.
+    unfit (dict[str, int]): Of them, those whose corrected text the filters of curation turn away.
     """
 
     submitted: int = 0
@@ -70,10 +75,11 @@ class Pulled:
     rejected: int = 0
     ties: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    unfit: Counter[str] = field(default_factory=Counter)
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): Plain JSON."""
-        return {**vars(self), "reasons": dict(sorted(self.reasons.items()))}
+        return {**vars(self), "reasons": dict(sorted(self.reasons.items())), "unfit": dict(sorted(self.unfit.items()))}
 
 
 def pull(
@@ -84,6 +90,7 @@ def pull(
     *,
     task: TaskSpec,
     settings: ReviewSettings,
+    check: Check | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Pulled:
     """Read all votes and write votes.jsonl, reviewed.jsonl, turned_away.jsonl and asked.jsonl.
@@ -91,6 +98,7 @@ def pull(
     backend (Backend): Where the votes are read.
     accepted (Path): accepted.jsonl of the run.
     out (Path): Its folder `review`.
+    check (Check | None): Judges the texts that people corrected; None takes them as they are.
     report (Callable): Gets a line for whatever a person should know.
     RETURNS (Pulled): Counts.
     RAISES (RunFolderError): When the ledger knows of no row: votes could not be told whose rows they are about.
@@ -106,9 +114,11 @@ def pull(
         ballots.take_back(dataset, backend.held(dataset))
     pulling = _Pulling(ledger, task, settings, ballots)
     with contextlib.ExitStack() as stack:
-        files = {name: stack.enter_context(atomic(out / name)) for name in FILES}
+        files = {name: stack.enter_context(atomic(out / name, "w+")) for name in FILES}
+        edited = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
         for candidate in read_jsonl(accepted, Candidate.from_dict):
-            pulling.decide(candidate, files)
+            pulling.decide(candidate, files, edited)
+        pulling.check(check, files, edited)
         for vote in ballots.votes():
             pulling.count(vote)
             files[VOTES].write(dumps(vote.to_dict()) + "\n")
@@ -138,14 +148,28 @@ class _Pulling:
         self.done.foreign += foreign(vote, self.task)
         self.done.unfinished += vote.unfinished or unlabelled(vote, self.task)
 
-    def decide(self, candidate: Candidate, files: Mapping[str, IO[Any]]) -> None:
-        """Decide a row, and write it where it belongs."""
+    def decide(self, candidate: Candidate, files: Mapping[str, IO[Any]], edited: IO[str]) -> None:
+        """Decide a row, and write it where it belongs; one whose text people corrected waits in `edited`."""
         row = self._row_of(candidate)
         votes = [vote for vote in self.ballots.of(row) if decides(vote, self.task)]
         decision = decide(votes, self._suggestion(candidate, row), self.settings)
         after = reviewed(candidate, decision, self.task)
-        _count(candidate, after, decision, self.done)
-        files[REVIEWED if after.status == ACCEPTED else TURNED_AWAY].write(dumps(after.to_dict()) + "\n")
+        if _is_edited(after):
+            edited.write(dumps(after.to_dict()) + "\n")
+            return
+        _count(after, decision.outcome, self.done)
+        _sort(after, files)
+
+    def check(self, check: Check | None, files: Mapping[str, IO[Any]], edited: IO[str]) -> None:
+        """Judge the rows that wait, and write them where they belong."""
+        if not edited.tell():
+            return
+        # the others are read whole before the first of the edited ones is written behind them
+        for after in check(_read(files[REVIEWED]), _read(edited)) if check else _read(edited):
+            _count(after, ACCEPTED, self.done)
+            self.done.unfit[after.reason] += after.status == REJECTED
+            _sort(after, files)
+        self.done.unfit = +self.done.unfit
 
     def _suggestion(self, candidate: Candidate, row: str | None) -> Suggestion:
         """What was suggested: of candidates that share a row the first one's labels, which is what people saw."""
@@ -184,6 +208,23 @@ def unlabelled(vote: Vote, task: TaskSpec | ReviewSchema) -> bool:
     return task.exclusive and vote.status == SUBMITTED and not vote.rejects and not vote.labels
 
 
+def _read(file: IO[str]) -> Iterator[Candidate]:
+    """YIELDS (Candidate): What was written so far; the next is written behind it."""
+    file.seek(0)
+    for line in iter(file.readline, ""):
+        yield Candidate.from_dict(json.loads(line))
+    file.seek(0, 2)
+
+
+def _sort(after: Candidate, files: Mapping[str, IO[Any]]) -> None:
+    files[REVIEWED if after.status == ACCEPTED else TURNED_AWAY].write(dumps(after.to_dict()) + "\n")
+
+
+def _is_edited(after: Candidate) -> bool:
+    """RETURNS (bool): Whether people corrected the text of a reviewed row."""
+    return any(event.step == EDIT for event in after.events[-2:])
+
+
 def _news(done: Pulled) -> Iterable[str]:
     if done.missing:
         yield f"{done.missing:,} answers were not found where they were given; they are kept and count all the same."
@@ -191,6 +232,9 @@ def _news(done: Pulled) -> Iterable[str]:
         yield f"{done.unfinished:,} answers decide nothing until they are finished: 'fix' without a corrected text, or no label."
     if done.foreign:
         yield f"{done.foreign:,} answers name a label that the task does not have and decide nothing. See: argilla-bridge relabel"
+    if done.unfit:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in sorted(done.unfit.items()))
+        yield f"{done.unfit.total():,} corrected texts do not pass the filters of curation ({why}). Correct them again, or reject them."
     if done.changed:
         yield f"{done.changed:,} rows have another text than the one that was put before people. Push again: argilla-bridge push"
     if done.strays:
@@ -219,18 +263,19 @@ def reviewed(candidate: Candidate, decision: Decision, task: TaskSpec) -> Candid
     if set(decision.labels) == set(candidate.labels):
         return candidate.after(Event(REVIEW, ACCEPTED, "", detail))
     labels = tuple(label for label in task.labels if label in decision.labels)
-    return candidate.after(Event(REVIEW, ACCEPTED, "", {**detail, "was": list(candidate.labels)}), labels=labels)
+    return candidate.after(Event(REVIEW, ACCEPTED, "", {**detail, WAS: list(candidate.labels)}), labels=labels)
 
 
-def _count(before: Candidate, after: Candidate, decision: Decision, done: Pulled) -> None:
-    done.waiting += decision.outcome == WAITING
+def _count(after: Candidate, outcome: str, done: Pulled) -> None:
+    done.waiting += outcome == WAITING
     if after.status == REJECTED:
         done.reasons[after.reason] += 1
-    if decision.outcome == TIE:
+    if outcome == TIE:
         done.ties += 1
     elif after.status == REJECTED:
         done.rejected += 1
     else:
-        setattr(done, decision.source, getattr(done, decision.source) + 1)
-        done.relabelled += after.labels != before.labels
-        done.edited += after.fields != before.fields
+        source = label_source(after)
+        setattr(done, source, getattr(done, source) + 1)
+        done.relabelled += WAS in after.events[-1].detail
+        done.edited += _is_edited(after)

@@ -98,7 +98,9 @@ def decided_table(review: Mapping[str, Any]) -> Table:
     """What became of the rows that curation accepted; empty for files of releases that did not tell."""
     found = review.get("decided") or {}
     counts = [(title, found.get(name, 0)) for name, title in DECIDED.items()]
-    counts += [(f"turned away: {reason}", count) for reason, count in (found.get("reasons") or {}).items()]
+    unfit = found.get("unfit") or {}
+    counts += [(f"turned away: {reason}", count - unfit.get(reason, 0)) for reason, count in (found.get("reasons") or {}).items()]
+    counts += [(f"turned away: corrected text, {reason}", count) for reason, count in unfit.items()]
     return Table("What became of the rows", ("rows", "number"), tuple((title, count) for title, count in counts if count))
 
 

@@ -209,6 +209,13 @@ def test_pace_leaves_pauses_out():
     assert pace.all() == pace.of("ann")
 
 
+def test_pace_leaves_out_what_came_in_one_moment():
+    pace = Pace()
+    for second in (0, 0, 0, 0, 0, 7, 16):  # five that a program moved, then two by hand
+        pace.add("ann", f"2026-01-01T10:00:{second:02}")
+    assert pace.of("ann") == {"median": 8.0, "gaps": 2, "left_out": 4}
+
+
 def test_pace_leaves_out_who_answered_faster_than_anybody_reads():
     pace = Pace()
     for place in range(20):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,13 +100,24 @@ def test_export_refuses_to_go_on_without_a_pull(run):
         export.run(run)
 
 
-def test_agreement_is_measured_on_the_votes_of_the_last_pull(run):
+def test_agreement_is_measured_on_the_votes_of_the_last_pull(run, capsys):
     commands.push(run)
     rows = fill_in(run.folder.file(ROWS), ["sport"])
     commands.pull(run)
     commands.agreement(run)
     found = json.loads(run.folder.file("review/agreement.json").read_text())
     assert found["rows"] == {"asked": len(rows), "answered": 1}
+    assert f"1 of {len(rows)} rows were answered by 1 person" in capsys.readouterr().out
+
+
+def test_agreement_tells_what_several_people_said(run, tmp_path, capsys):
+    for name in ("ann", "bob"):
+        commands.push(run, tmp_path / f"{name}.csv")
+        fill_in(tmp_path / f"{name}.csv", ["sport"] * 3 + ["cooking"] * 3)
+    commands.pull(run, [tmp_path / "ann.csv", tmp_path / "bob.csv"])
+    commands.agreement(run)
+    said = capsys.readouterr().out
+    assert "6 rows that several people answered are alike in 100.0 (61.0 to 100.0) %; Krippendorff's alpha: 1.00" in said
 
 
 def test_status_counts_rows_votes_and_people(run):
@@ -223,3 +235,25 @@ def test_another_section_in_the_config_is_refused(run):
     path.write_text(path.read_text() + "\n[exprot]\nunreviewed = 1\n")
     with pytest.raises(ConfigError, match=r"no section \[exprot\]"):
         commands.push(run)
+
+
+def test_two_runs_that_name_one_file_are_told_apart(run, tmp_path):
+    path = run.config_path("review")
+    path.write_text(path.read_text().replace('path = "review/rows.csv"', f'path = "{(tmp_path / "shared.csv").as_posix()}"'))
+    runs = []
+    for name in ("tiny", "other"):
+        if name == "other":  # another run of the same task with the same rows
+            shutil.copytree(run.folder.path, run.folder.path.with_name(name))
+            about = Path("runs/other/inputs.json")
+            about.write_text(json.dumps({**json.loads(about.read_text()), "run": "other", "id": "0ther"}))
+        prepare.run(prepare.Choices("tiny", name, per_label=4, review="file"))
+        runs.append(Context.open(name))
+    one, other = runs
+    commands.push(one)
+    rows = fill_in(tmp_path / "shared.csv", ["sport"])
+    for step in (commands.push, commands.status):
+        with pytest.raises(InputError, match=r"shared\.csv:2: This row belongs to another run"):
+            step(other)
+    assert lines(tmp_path / "shared.csv") == rows
+    commands.pull(one)
+    assert users(one) == ["reviewer"]

@@ -68,7 +68,8 @@ def test_a_csv_shows_plain_texts_the_suggestion_and_empty_cells(tmp_path):
     assert lines(path) == [
         {
             "id": "r1", "text": "'=1 <b>\nx", "passage": "*a", "seed": "", "suggestion": "rain", "suggestion_score": "0.5", "label": "",
-            "user": "", "status": "", "priority": "0.5", "dataset": "main", "task": "weather", "v": "1",
+            "user": "", "status": "", "priority": "0.5", "dataset": "main", "task": "weather",
+                "run": "", "v": "1",
         }
     ]  # fmt: skip
 
@@ -479,3 +480,35 @@ def test_memory_does_not_grow_with_the_votes(tmp_path):
         return found
 
     assert peak(4000) < 1.5 * peak(500) + 100_000
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_file_belongs_to_one_run(tmp_path, name):
+    put(backend(tmp_path / name, run_id="123456789012"), row("a"))
+    fill(tmp_path / name, "a", label="sun")
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(InputError, match=r"rows.*:\d: This row belongs to another run\. .*--to.*pull --from.*'run'"):
+        backend(tmp_path / name, run_id="ba5e")
+    with pytest.raises(InputError, match="another run"):
+        list(FileBackend(tmp_path / name, "ann", schema=make_schema(), run_id="ba5e").votes("main"))
+    assert (tmp_path / name).read_bytes() == before
+    assert [vote.labels for vote in backend(tmp_path / name, run_id="123456789012").votes("main")] == [("sun",)]
+
+
+def test_a_number_of_a_run_survives_a_spreadsheet(tmp_path):
+    put(backend(tmp_path / "rows.csv", run_id="123456789012"), row("a"))
+    assert lines(tmp_path / "rows.csv")[0]["run"] == "'123456789012"
+
+
+def test_a_row_that_names_no_run_is_of_whatever_run_reads_it(tmp_path):
+    put(backend(tmp_path / "rows.csv", run_id="ba5e"), row("a"), row("b"))
+    fill(tmp_path / "rows.csv", "a", run="")
+    fill(tmp_path / "rows.csv", "b", run="")
+    assert sorted(backend(tmp_path / "rows.csv", run_id="cafe").ids("main")) == ["a", "b"]
+
+
+def test_a_copy_may_be_of_another_run(tmp_path):
+    put(backend(tmp_path / "ann.csv", run_id="ba5e"), row("a"))
+    fill(tmp_path / "ann.csv", "a", label="sun")
+    own = backend(tmp_path / "rows.csv", run_id="cafe", copies=[tmp_path / "ann.csv"])
+    assert [(vote.user, vote.labels) for vote in own.votes("main")] == [("ann", ("sun",))]
