@@ -38,7 +38,8 @@ from spacy_synthesizrr.students.config import StudentTask, read_student_config
 from spacy_synthesizrr.students.evaluate import load_each, read_gold, score
 from spacy_synthesizrr.students.export import write_docs
 from spacy_synthesizrr.students.rows import StudentRow, labelled_rows
-from spacy_synthesizrr.students.train import Job, train_student
+from spacy_synthesizrr.students.job import Job
+from spacy_synthesizrr.students.train import train_student
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 RESULTS = HERE / "results" / "retrieval.json"
@@ -157,7 +158,7 @@ def run_case(case: Case, task: TaskSpec, store: MemoryStore, folder: Path) -> di
         folder=work / "model",
         inputs=case.key,
     )
-    trained = train_student(job, config, has_dev=True)
+    trained = train_student(job, config, task=about, has_dev=True)
     (student,) = load_each([trained.folder])
     scored = score(student, read_gold(work / "test.spacy", student, about), about)
     return {"test": round(scored.score, 4), "rows": written.rows, "labels": dict(written.labels)}

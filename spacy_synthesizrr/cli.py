@@ -16,6 +16,7 @@ from spacy_synthesizrr.cli_errors import user_errors
 from spacy_synthesizrr.cli_index import app as index_app
 from spacy_synthesizrr.cli_responses import app as responses_app
 from spacy_synthesizrr.cli_steps import RUN, do_step
+from spacy_synthesizrr.cli_students import COMMANDS as STUDENT_COMMANDS
 from spacy_synthesizrr.cli_teacher import local_teacher
 from spacy_synthesizrr.jsonl import atomic
 from spacy_synthesizrr.progress import say
@@ -136,6 +137,9 @@ def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.
         say(str(path))
     say(f"Next: cd {folder} && python -m spacy project run all")
 
+
+for _name, _command in STUDENT_COMMANDS.items():
+    app.command(_name)(_command)
 
 app.command()(local_teacher)
 app.command()(doctor)

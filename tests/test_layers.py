@@ -24,7 +24,7 @@ LAYERS = (
     "components synthesis report trace",
     "steps",
     "doctor scaffold env_file cli_steps",
-    "cli_responses cli_teacher cli_index cli_doctor cli_env",
+    "cli_responses cli_teacher cli_index cli_doctor cli_env cli_students",
     "cli",
     "spacy_cli __main__",
 )

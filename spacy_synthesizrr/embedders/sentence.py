@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spacy_synthesizrr.embedders.base import EMBEDDER_FILE, unit_rows
-from spacy_synthesizrr.embedders.sentence_layout import LOADED, Layout, check_pooling, read_layout
-from spacy_synthesizrr.embedders.sentence_model import EXTRA, Run, load_model
-from spacy_synthesizrr.errors import ConfigError, StoreError, require
+from spacy_synthesizrr.embedders.folders import NO_MODEL, model_folder
+from spacy_synthesizrr.embedders.sentence_layout import Layout, check_pooling, read_layout
+from spacy_synthesizrr.embedders.sentence_model import Run, load_model
+from spacy_synthesizrr.errors import ConfigError, StoreError
 from spacy_synthesizrr.jsonl import read_json, write_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 FACTORY = "synthesizrr.SentenceTransformers.v1"
 QUERY, PASSAGE = ("query",), ("document", "passage", "corpus")  # names of prompts
-NO_MODEL = 'Give the folder of a model, or its name in the Hugging Face hub, such as "sentence-transformers/all-MiniLM-L6-v2".'
 
 
 class SentenceEmbedder:
@@ -115,7 +115,7 @@ class SentenceEmbedder:
 
     @functools.cached_property
     def _layout(self) -> Layout:
-        layout, pooling = read_layout(_folder(self.parameters["model"], self.parameters["revision"])), self.parameters["pooling"]
+        layout, pooling = read_layout(model_folder(self.parameters["model"], self.parameters["revision"])), self.parameters["pooling"]
         if pooling is None:
             return layout
         if layout.foreign:
@@ -143,23 +143,6 @@ class SentenceEmbedder:
         return load_model(self._layout, max_tokens=given["max_tokens"], batch=given["batch"], device=given["device"])
 
 
-def _folder(model: str, revision: str | None) -> Path:
-    """RETURNS (Path): The folder of a model; by name it is downloaded where it is not in the hub's cache."""
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    if model.count("/") != 1 or model.startswith((".", "/", "~")):
-        raise ConfigError(f"[embedder] There is no model '{model}'. {NO_MODEL}")
-    hub = require("huggingface_hub", EXTRA)
-    try:
-        return Path(hub.snapshot_download(model, revision=revision, allow_patterns=[f"*{suffix}" for suffix in LOADED]))
-    except Exception as error:  # whatever the hub and the network raise
-        raise ConfigError(
-            f"[embedder] The model '{model}' is neither a folder here, nor in the hub's cache, nor can it be downloaded "
-            f"({' '.join(str(error).split())[:300]}). {NO_MODEL} Where the network is closed, bring the folder."
-        ) from error
-
-
 def make_sentence_transformers(
     model: str,
     pooling: str | None = None,
@@ -173,7 +156,7 @@ def make_sentence_transformers(
 ) -> SentenceEmbedder:
     """Make an embedder of a sentence-transformers model; needs the extra `transformers`.
 
-    model (str): Its folder, or its name in the Hugging Face hub.
+    model (str): Its folder, its name in the Hugging Face hub, or the name of an installed Python package that carries it.
     pooling (str): "mean", "cls", "max", "lasttoken", "mean_sqrt_len_tokens" or "weightedmean"; by default as the model says, and
         "mean" where it is a transformer that says nothing.
     normalise (bool): Bring vectors to length 1.

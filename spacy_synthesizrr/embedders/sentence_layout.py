@@ -72,13 +72,14 @@ def _loaded(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def read_layout(folder: Path) -> Layout:
+def read_layout(folder: Path, *, section: str = "embedder") -> Layout:
     """Read the small files of a model. A folder of a plain transformer has the mean of its states as vectors.
 
+    section (str): Of the config file that names the model, for errors.
     RAISES (ConfigError): When the folder holds no model, or one whose weights are pickled.
     """
     if not (folder / "modules.json").is_file():
-        return _checked(Layout(folder, folder))
+        return _checked(Layout(folder, folder), section)
     modules = read_json(folder / "modules.json")
     try:
         kinds = [str(module["type"]) for module in modules]
@@ -94,8 +95,8 @@ def read_layout(folder: Path) -> Layout:
             _foreign_transformer(about, folders[0]) or _foreign_pooling(pooling) or next(filter(None, map(_foreign_module, tail)), ""),
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"[embedder] The model in {folder} cannot be read ({type(error).__name__}: {error}). Get it again.") from error
-    return _checked(layout)
+        raise ConfigError(f"[{section}] The model in {folder} cannot be read ({type(error).__name__}: {error}). Get it again.") from error
+    return _checked(layout, section)
 
 
 def _read(folder: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -148,19 +149,19 @@ def activation(about: Mapping[str, Any]) -> str:
     return str(about.get("activation_function", "torch.nn.modules.activation.Tanh")).rsplit(".", 1)[-1]
 
 
-def _checked(layout: Layout) -> Layout:
+def _checked(layout: Layout, section: str) -> Layout:
     """RAISES (ConfigError): When there is no configuration, or there are no weights that are safe to read."""
     folder = layout.transformer
     try:
         read_json(folder / "config.json")
     except InputError as error:
-        raise ConfigError(f"[embedder] {error} Give the folder of a sentence-transformers or transformers model.") from error
+        raise ConfigError(f"[{section}] {error} Give the folder of a sentence-transformers or transformers model.") from error
     for place in (folder, *(path for path in layout.after if path is not None)):
         if any(place.glob(f"*{WEIGHTS}")):
             continue
         pickled = sorted(path.name for path in place.iterdir() if path.suffix in PICKLES) if place.is_dir() else []
         why = f" It has {pickled[0]}: pickled weights can run any program that their author put in, so none is read." if pickled else ""
-        raise ConfigError(f"[embedder] {place} holds no weights as safetensors.{why} Choose another model or revision.")
+        raise ConfigError(f"[{section}] {place} holds no weights as safetensors.{why} Choose another model or revision.")
     return layout
 
 

@@ -144,7 +144,7 @@ def pooled(torch: Any, states: Any, mask: Any, mode: str) -> Any:
     mode (str): One of `MODES`.
     RETURNS (Tensor): Shape (texts, dimensions); zeros for a text without any token.
     """
-    rows, weights = torch.arange(len(states), device=states.device), mask.unsqueeze(-1).to(states.dtype)
+    rows, weights = torch.arange(states.shape[0], device=states.device), mask.unsqueeze(-1).to(states.dtype)
     count = weights.sum(dim=1).clamp(min=1)
     if mode == "cls":
         return states[rows, mask.argmax(dim=1)] * (mask.sum(dim=1, keepdim=True) > 0)

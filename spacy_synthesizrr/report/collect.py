@@ -112,13 +112,15 @@ def read_standings(
                 dev=dev.get(arm["name"], ()),
                 test=(arm.get("test") or {}).get("seeds", ()) if evaluation else (),
                 why=arm["why"],
+                interval=arm["interval"] if evaluation else None,
+                ece=arm["ece"] if evaluation else None,
             )
         )
     return standings
 
 
 def _evaluation(evaluation: Mapping[str, Any] | None, labels: Sequence[str], *, exclusive: bool) -> dict[str, Any] | None:
-    """The main arm in detail: mean scores per label over training seeds, and the confusions of the chosen student."""
+    """The main arm in detail: mean scores per label over training seeds; intervals, calibration and confusions of the chosen student."""
     if evaluation is None:
         return None
     main: Mapping[str, Any] = next((arm for arm in evaluation["arms"] if arm["name"] == MAIN), {})
@@ -130,6 +132,7 @@ def _evaluation(evaluation: Mapping[str, Any] | None, labels: Sequence[str], *, 
         "majority": evaluation["baselines"].get("majority"),
         "copies": evaluation["copies"],
         "seed": chosen.get("seed"),
+        **{name: chosen[name] if chosen else None for name in ("intervals", "calibration", "thresholds", "finish")},
         "confusion": _confusion(chosen["confusion"], labels if exclusive else ()) if chosen else None,
     }
 

@@ -38,6 +38,8 @@ class Standing:
     rows (int), steps (int): Train rows and training steps; None when not known.
     dev (Sequence[float]), test (Sequence[float]): One score per training seed, between 0 and 1.
     why (str): Why there are no scores.
+    interval (Mapping | None): low and high of the mean test score over other test rows, see `students.quality.bootstrap`.
+    ece (Mapping | None): Mean and sd of the calibration error on test.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Standing:
     dev: Sequence[float] = ()
     test: Sequence[float] = ()
     why: str = ""
+    interval: Mapping[str, Any] | None = None
+    ece: Mapping[str, float | None] | None = None
 
     @property
     def split(self) -> str:
@@ -61,7 +65,10 @@ class Standing:
         scores = {split: list(self.scores(split)) for split in ("dev", "test")}
         splits = {split: {"scores": found, **(spread(found) or {"mean": None, "sd": None})} for split, found in scores.items()}
         about = ABOUT.get(self.name, "")
-        return {"name": self.name, "about": about, "rows": self.rows, "steps": self.steps, "why": self.why, **splits}
+        return {"name": self.name, "about": about, "rows": self.rows, "steps": self.steps, "why": self.why, **splits, **self._measured()}
+
+    def _measured(self) -> dict[str, Any]:
+        return {"interval": self.interval and dict(self.interval), "ece": self.ece and dict(self.ece)}
 
 
 @dataclass(frozen=True)

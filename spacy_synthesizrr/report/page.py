@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.report import data_tables, figures, review, student_tables, view
+from spacy_synthesizrr.report import calibration, data_tables, figures, review, student_tables, view
 from spacy_synthesizrr.report.collect import matrix
 from spacy_synthesizrr.report.findings import Standing
 from spacy_synthesizrr.report.rows import Row
@@ -16,10 +16,11 @@ from spacy_synthesizrr.students.scores import NOTHING
 HERE = Path(__file__).parent
 MATRIX_LABELS = 30  # beyond them a matrix cannot be read, and only the most frequent confusions are shown
 SCORES = {"vector": "cosine", "keyword": "BM25 score", "hybrid": "fused score of words and vectors"}  # by kind of search
-PLOTS = ("students", "sizes", "confusion", "funnel", "similarity", "acceptance")
+PLOTS = ("students", "sizes", "confusion", "reliability", "funnel", "similarity", "acceptance")
 SECTIONS = (
     ("students", "Student against controls"),
     ("confusion", "Confusion"),
+    ("calibration", "Calibration"),
     ("funnel", "Funnel"),
     ("sourcing", "Sourcing"),
     ("leaks", "Leaks"),
@@ -95,6 +96,7 @@ def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
             table for table in (student_tables.labels_table(numbers), confusion and student_tables.confusions_table(confusion)) if table
         ],
         "matrix": _matrix_table(confusion),
+        "calibration": _calibration(evaluation),
         "funnel": funnel,
         "funnel_table": data_tables.funnel_table(funnel) if funnel else None,
         "reasons": data_tables.reasons_table(funnel) if funnel else None,
@@ -116,6 +118,12 @@ def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _review(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"sentences": list(review.sentences(found)), "tables": list(review.tables(found))} if found else None
+
+
+def _calibration(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not evaluation.get("calibration"):
+        return None
+    return {"sentences": list(calibration.sentences(evaluation)), "tables": list(calibration.tables(evaluation))}
 
 
 def _confusion_caption(evaluation: Mapping[str, Any]) -> str:
@@ -140,6 +148,8 @@ def draw_plots(numbers: Mapping[str, Any], samples: Samples) -> dict[str, figure
     confusion = (numbers["evaluation"] or {}).get("confusion")
     if confusion and len(confusion["labels"]) <= MATRIX_LABELS:
         plots["confusion"] = figures.confusion(confusion["labels"], matrix(confusion))
+    if found := (numbers["evaluation"] or {}).get("calibration"):
+        plots["reliability"] = calibration.reliability(found["reliability"], exclusive=numbers["asked"]["exclusive"])
     if numbers["funnel"] and numbers["funnel"]["labels"]:
         plots["funnel"] = figures.funnel({label: data_tables.ends(counts) for label, counts in numbers["funnel"]["labels"].items()})
     if (numbers["plan"] or {}).get("histogram"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy_synthesizrr.report.view import Cell, Table, percent
+from spacy_synthesizrr.students.table import DEV_THRESHOLD, FEW, FEW_ROWS, between
 
 CONFUSIONS = 12  # most frequent ones listed
 LINES = 8  # line numbers listed with each
@@ -17,9 +18,11 @@ def standings_table(numbers: Mapping[str, Any]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for arm in numbers["arms"]:
         scores = [percent(arm[split][key]) for split in ("dev", "test") for key in ("mean", "sd")]
-        rows.append((arm["name"], arm["rows"], arm["steps"], *scores, arm["why"] or arm["about"]))
-    head = ("arm", "rows", "steps", f"dev {metric}, %", "± sd", f"test {metric}, %", "± sd", "learned from")
-    return Table("Student and controls", head, tuple(rows), words=(7,))
+        measured = (between(arm["interval"]), percent((arm["ece"] or {}).get("mean")))
+        rows.append((arm["name"], arm["rows"], arm["steps"], *scores, *measured, arm["why"] or arm["about"]))
+    scores_head = (f"dev {metric}, %", "± sd", f"test {metric}, %", "± sd", "95 % interval", "ECE, %")
+    head = ("arm", "rows", "steps", *scores_head, "learned from")
+    return Table("Student and controls", head, tuple(rows), words=(9,))
 
 
 def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
@@ -37,6 +40,20 @@ def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
     evaluation = numbers["evaluation"]
     if not evaluation:
         return
+    if any(arm["interval"] for arm in numbers["arms"]):
+        yield (
+            "95 % interval: where the mean test score would lie with other test rows of the same kind (percentile bootstrap over rows). "
+            "It says nothing about other training seeds, other synthetic rows, or texts of another kind. ECE: the mean distance between "
+            "scores and the share of right answers, on test."
+        )
+    if evaluation["intervals"]:
+        score = evaluation["intervals"]["score"]
+        yield (
+            f"The student that is taken home (training seed {evaluation['seed']}, the best on dev) has {percent(score['value'])} % on "
+            f"test, 95 % interval {between(score)}." + (f" {FEW_ROWS}" if evaluation["rows"] < FEW else "")
+        )
+    if evaluation["thresholds"]:
+        yield DEV_THRESHOLD
     if evaluation["why"]:
         yield f"Test: {evaluation['why']}."
     elif evaluation["majority"]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.jsonl import write_json
-from spacy_synthesizrr.progress import progress, say
+from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.students.arms import MAIN, Arm, check_main
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from confection import Config
 
     from spacy_synthesizrr.students.config import StudentTask
-    from spacy_synthesizrr.students.train import Job, Trained
+    from spacy_synthesizrr.students.job import Job, Trained
 
 TRAINING, STUDENT, REPORT = "training", "student", "student.json"
 
@@ -45,62 +46,78 @@ def student_task(exported: Mapping[str, Any]) -> StudentTask:
 
 
 def _body(ctx: Context) -> dict[str, Any]:
-    from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
-
     exported = read_document(ctx.folder, EXPORTED)
     arms = [Arm.from_dict(row) for row in exported["arms"]]
     check_main(arms[0], exported["labels"])
-    use_gpu(int(ctx.settings["gpu_id"]))
-    config = read_student_config(ctx.config_path("student"), student_task(exported))
-    steps = count_steps(config.interpolate()["training"], arms[0].rows, path=ctx.config_path("student"))
-    jobs = _jobs(ctx, arms, steps)
+    config, jobs = plan_training(ctx, exported, arms, path=ctx.config_path("student"), root=ctx.folder.file(TRAINING))
     _tidy(ctx, jobs)
-    trained = _train_all(ctx, jobs, config, has_dev=exported["dev"]["rows"] > 0)
+    trained = train_all(ctx, jobs, config, exported)
     chosen = max((student for student in trained if student.arm == MAIN), key=lambda student: (student.dev or 0.0, -student.seed))
     _save(ctx, chosen, exported)
     write_json(ctx.folder.file(REPORT), _report(ctx, exported, arms, trained, chosen))
     if not exported["dev"]["rows"]:
         say("  There are no dev rows: the last model of each training is kept, and the first seed's becomes the student.")
-    return {"students": len(trained), "steps": steps}
+    return {"students": len(trained), "steps": jobs[0].steps}
 
 
-def _jobs(ctx: Context, arms: list[Arm], steps: int) -> list[Job]:
-    from spacy_synthesizrr.students.train import Job
+def plan_training(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm], *, path: Path, root: Path) -> tuple[Config, list[Job]]:
+    """What is to be trained: every arm that was exported, with K seeds, all for the same number of steps.
 
+    path (Path): The student's config. root (Path): Folder of the trained students, by arm and seed.
+    RETURNS (Tuple[Config, List[Job]]): The config, fitted to the task; and the jobs, the main arm's first.
+    RAISES (StudentError): When the GPU that was asked for is not there.
+    RAISES (ConfigError): When the config does not say how many steps, or is none.
+    """
+    from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
+    from spacy_synthesizrr.students.job import Job
+
+    use_gpu(int(ctx.settings["gpu_id"]))
+    config = read_student_config(path, student_task(exported))
+    steps = count_steps(config.interpolate()["training"], arms[0].rows, path=path)
     about = ctx.folder.receipt("export")["outputs"]
-    dev = ctx.folder.file("dev.spacy")
-    return [
+    jobs = [
         Job(
             arm=arm.name,
             seed=ctx.seed + number,
             steps=steps,
             train=ctx.folder.file(arm.file),
-            dev=dev,
-            folder=ctx.folder.file(TRAINING) / arm.name / str(ctx.seed + number),
+            dev=ctx.folder.file("dev.spacy"),
+            folder=root / arm.name / str(ctx.seed + number),
             inputs=digest(about[arm.file]["sha256"], about["dev.spacy"]["sha256"]),
         )
         for arm in arms
         if arm.run
         for number in range(ctx.task.k_seeds)
     ]
+    return config, jobs
 
 
 def _tidy(ctx: Context, jobs: list[Job]) -> None:
     """Remove what an earlier run trained or left half-done and nobody asks for now."""
-    wanted = {job.folder for job in jobs}
+    wanted = {folder for job in jobs for folder in (job.folder, job.unfinished)}
     for folder in ctx.folder.file(TRAINING).glob("*/*"):
         if folder not in wanted:
             shutil.rmtree(folder)
 
 
-def _train_all(ctx: Context, jobs: list[Job], config: Config, *, has_dev: bool) -> list[Trained]:
-    from spacy_synthesizrr.students.train import find_trained, train_student
+def train_all(ctx: Context, jobs: Sequence[Job], config: Config, exported: Mapping[str, Any]) -> list[Trained]:
+    """Train what is not there yet; each finished student stays on disk.
 
-    gpu_id = int(ctx.settings["gpu_id"])
-    return [
-        find_trained(job, config) or train_student(job, config, has_dev=has_dev, gpu_id=gpu_id)
-        for job in progress(jobs, "Training", total=len(jobs), unit="students")
-    ]
+    RETURNS (List[Trained]): In the order of the jobs.
+    """
+    from spacy_synthesizrr.students.job import find_trained
+    from spacy_synthesizrr.students.train import train_student
+
+    about: dict[str, Any] = {"task": student_task(exported), "has_dev": exported["dev"]["rows"] > 0, "gpu_id": int(ctx.settings["gpu_id"])}
+    trained = []
+    with progress_bar("Training", total=sum(job.steps for job in jobs), unit="steps") as bar:
+        for number, job in enumerate(jobs, start=1):
+            bar.set_postfix_str(f"student {number} of {len(jobs)}: {job.arm}, seed {job.seed}", refresh=False)
+            found = find_trained(job, config)
+            if found:
+                bar.update(job.steps)
+            trained.append(found or train_student(job, config, on_step=lambda _: bar.update(), **about))
+    return trained
 
 
 def _save(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
@@ -114,20 +131,30 @@ def _save(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
 
 
 def _report(ctx: Context, exported: Mapping[str, Any], arms: list[Arm], trained: list[Trained], chosen: Trained) -> dict[str, Any]:
-    rows = []
-    for arm in arms:
-        mine = [student for student in trained if student.arm == arm.name]
-        row = {name: value for name, value in arm.to_dict().items() if name != "file"}
-        row |= {"steps": mine[0].steps if mine else 0, "seeds": [student.to_dict() for student in mine]}
-        rows.append(row | {"dev": spread([student.dev for student in mine if student.dev is not None])})
     return {
         "v": 1,
         "task": exported["task"],
         "run": ctx.folder.path.name,
         "labels": exported["labels"],
         "exclusive": exported["exclusive"],
-        "metric": ACCURACY if exported["exclusive"] else MICRO_F,
+        "metric": metric_of(exported),
         "selected_on": "last step" if chosen.dev is None else "dev",
-        "arms": rows,
+        "arms": arm_rows(arms, trained),
         "chosen": {"arm": chosen.arm, "seed": chosen.seed, "dev": chosen.dev},
     }
+
+
+def metric_of(exported: Mapping[str, Any]) -> str:
+    """RETURNS (str): What the main score of this task is called."""
+    return ACCURACY if exported["exclusive"] else MICRO_F
+
+
+def arm_rows(arms: Sequence[Arm], trained: Sequence[Trained]) -> list[dict[str, Any]]:
+    """RETURNS (List[dict]): Every arm with its students, as plain JSON."""
+    rows = []
+    for arm in arms:
+        mine = [student for student in trained if student.arm == arm.name]
+        row = {name: value for name, value in arm.to_dict().items() if name != "file"}
+        row |= {"steps": mine[0].steps if mine else 0, "seeds": [student.to_dict() for student in mine]}
+        rows.append(row | {"dev": spread([student.dev for student in mine if student.dev is not None])})
+    return rows

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import spacy
 
+from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.students.export import ROW_ID, read_docs
+from spacy_synthesizrr.students.quality.calibration import Array, ece
+from spacy_synthesizrr.students.quality.finishing import META, thresholds_of
+from spacy_synthesizrr.students.quality.measured import Calibration, measure
+from spacy_synthesizrr.students.quality.output_layer import predict
 from spacy_synthesizrr.students.scores import LabelSet, macro_f, main_score, per_label
 
 if TYPE_CHECKING:
@@ -32,15 +38,29 @@ class Gold:
     labels: Sequence[LabelSet]
     lines: Sequence[int]
 
+    def with_text(self) -> list[int]:
+        """RETURNS (List[int]): The rows that have a text; spaCy gives the others no scores."""
+        return [row for row, doc in enumerate(self.docs) if len(doc)]
+
+    def matrix(self, labels: Sequence[str]) -> Array:
+        """RETURNS (Array): Rows × labels: 1 for the labels that a row has, 0 for the others."""
+        found = [[float(label in has) for label in labels] for has in self.labels]
+        return np.array(found, dtype=np.float64).reshape(len(found), len(labels))
+
 
 @dataclass(frozen=True)
 class Scored:
-    """One student on the test set."""
+    """One student on the test set.
+
+    score (float): Accuracy or micro F.
+    ece (float | None): Calibration error of its scores, see `quality.calibration.ece`; None when no row has a text.
+    """
 
     score: float
     macro_f: float
     per_label: dict[str, dict[str, Any]]
     answers: Sequence[LabelSet]
+    ece: float | None
 
 
 def read_gold(path: Path, nlp: Language, task: StudentTask) -> Gold:
@@ -59,7 +79,7 @@ def read_gold(path: Path, nlp: Language, task: StudentTask) -> Gold:
 def load_each(folders: Sequence[Path]) -> Iterator[Language]:
     """Load students of one config one after the other, each into the pipeline of the one before (ten times faster).
 
-    YIELDS (Language): The same object, holding the next student; use it before asking for the next.
+    YIELDS (Language): The same object, holding the next student and what its meta.json says; use it before asking for the next.
     """
     nlp = None
     for folder in folders:
@@ -68,29 +88,46 @@ def load_each(folders: Sequence[Path]) -> Iterator[Language]:
         else:
             for name, component in nlp.pipeline:
                 component.from_disk(folder / name, exclude=["vocab"])  # type: ignore[attr-defined]
+            nlp.meta[META] = read_json(folder / "meta.json").get(META, {})  # thresholds are each student's own
         yield nlp
 
 
 def answer(nlp: Language, docs: Sequence[Doc], task: StudentTask) -> list[LabelSet]:
     """The label sets that a student gives.
 
-    Exclusive: the label with the highest score, the first of equals. Otherwise: every label that reaches the component's
-    threshold.
+    Exclusive: the label with the highest score, the first of equals. Otherwise: every label that reaches its threshold, see
+    `thresholds_of`.
     """
-    threshold = float(nlp.get_pipe(task.component).cfg["threshold"])  # type: ignore[attr-defined]
-    answers: list[LabelSet] = []
-    for doc in nlp.pipe(docs):
-        if task.exclusive:
-            answers.append((max(task.labels, key=lambda label: doc.cats[label]),))
-        else:
-            answers.append(tuple(label for label in task.labels if doc.cats[label] >= threshold))
-    return answers
+    return answers_of(predict(nlp, docs, task), task, thresholds_of(nlp, task))
+
+
+def answers_of(scores: Array, task: StudentTask, thresholds: Mapping[str, float]) -> list[LabelSet]:
+    """See `answer`.
+
+    scores (Array): Rows × labels.
+    """
+    if task.exclusive:
+        return [(task.labels[best],) for best in scores.argmax(axis=1).tolist()] if len(scores) else []
+    least = np.array([thresholds[label] for label in task.labels])
+    return [tuple(label for label, given in zip(task.labels, row, strict=True) if given) for row in (scores >= least).tolist()]
 
 
 def score(nlp: Language, gold: Gold, task: StudentTask) -> Scored:
     """Score one student."""
-    answers = answer(nlp, gold.docs, task)
-    labels = task.labels
+    scores, labels = predict(nlp, gold.docs, task), task.labels
+    answers = answers_of(scores, task, thresholds_of(nlp, task))
+    read = gold.with_text()
+    error = ece(scores[read], gold.matrix(labels)[read], exclusive=task.exclusive) if read else None
     return Scored(
-        main_score(gold.labels, answers, labels), macro_f(gold.labels, answers, labels), per_label(gold.labels, answers, labels), answers
+        main_score(gold.labels, answers, labels),
+        macro_f(gold.labels, answers, labels),
+        per_label(gold.labels, answers, labels),
+        answers,
+        error,
     )
+
+
+def calibration(nlp: Language, gold: Gold, task: StudentTask) -> Calibration | None:
+    """RETURNS (Calibration | None): What a student's temperature is worth on these rows; None when no row has a text."""
+    read = gold.with_text()
+    return measure(nlp, [gold.docs[row] for row in read], gold.matrix(task.labels)[read], task) if read else None

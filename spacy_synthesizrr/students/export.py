@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from spacy.vocab import Vocab
 
 SHARD_ROWS = 50_000  # of about 60 tokens: 50 MB in memory before compression
-ROW_ID, ROW_SOURCE = "synthesizrr_id", "synthesizrr_label_source"  # keys in doc.user_data
+# keys in doc.user_data
+ROW_ID, ROW_SOURCE, ROW_SCORE = "synthesizrr_id", "synthesizrr_label_source", "synthesizrr_label_score"
 
 
 @dataclass
@@ -38,9 +39,9 @@ class Written:
 def write_docs(rows: Iterable[StudentRow], path: Path, *, nlp: Language, labels: Sequence[str], shard_rows: int = SHARD_ROWS) -> Written:
     """Write rows as a DocBin, or as a folder of DocBins when there are more than fit one shard.
 
-    Every Doc has all labels in `cats` (1.0 or 0.0) in `user_data` the row's id
-    ("synthesizrr_id") and who chose its labels ("synthesizrr_label_source"). Nothing appears
-    under `path` before all is written.
+    Every Doc has all labels in `cats` (1.0 or 0.0), and in `user_data` the row's id
+    ("synthesizrr_id"), who chose its labels ("synthesizrr_label_source") and, where that was measured, how sure curation is of them
+    ("synthesizrr_label_score"). Nothing appears under `path` before all is written.
     rows (Iterable[StudentRow]): Streamed; one shard of Docs is in memory at a time.
     path (Path): Such as runs/news/train.spacy.
     nlp (Language): Its tokenizer makes the Docs.
@@ -48,22 +49,20 @@ def write_docs(rows: Iterable[StudentRow], path: Path, *, nlp: Language, labels:
     RETURNS (Written): Number of rows.
     RAISES (StudentError): For a text longer than the tokenizer takes.
     """
-    from spacy.tokens import DocBin
+    from spacy_synthesizrr.students.docbin import pack
 
     folder = path.with_name(f".{path.name}.new")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    written, stream, shards, full = Written(), iter(rows), 0, True
+    written, stream, number, full = Written(), iter(rows), 0, True
     while full:
-        docs = DocBin(attrs=[], store_user_data=True)
         with nlp.memory_zone():  # new words do not stay in the vocabulary
-            for doc in make_docs(islice(stream, shard_rows), nlp=nlp, labels=labels, written=written):
-                docs.add(doc)
+            docs = pack(make_docs(islice(stream, shard_rows), nlp=nlp, labels=labels, written=written))
         full = len(docs) == shard_rows
-        if len(docs) or not shards:
-            docs.to_disk(folder / f"{shards:05d}.spacy")
-            shards += 1
-    _put(folder, path, shards)
+        if len(docs) or not number:
+            docs.to_disk(folder / f"{number:05d}.spacy")
+            number += 1
+    _put(folder, path, number)
     return written
 
 
@@ -77,16 +76,18 @@ def make_docs(rows: Iterable[StudentRow], *, nlp: Language, labels: Sequence[str
         doc = nlp.make_doc(row.text)
         doc.cats = {label: float(label in row.labels) for label in labels}
         doc.user_data[ROW_ID], doc.user_data[ROW_SOURCE] = row.id, row.source
+        if row.score is not None:
+            doc.user_data[ROW_SCORE] = row.score
         written.rows += 1
         written.labels.update(row.labels)
         yield doc
 
 
-def _put(folder: Path, path: Path, shards: int) -> None:
+def _put(folder: Path, path: Path, number: int) -> None:
     """Give the finished shards their name: one shard is a plain file."""
-    if path.is_file() and shards > 1:
+    if path.is_file() and number > 1:
         path.unlink()
-    if shards > 1:
+    if number > 1:
         replace_folder(folder, path)
         return
     if path.is_dir():
@@ -97,10 +98,15 @@ def _put(folder: Path, path: Path, shards: int) -> None:
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Stream the Docs that `write_docs` wrote, a shard at a time and in order."""
-    from spacy.tokens import DocBin
+    from spacy_synthesizrr.students.docbin import unpack
 
-    for shard in sorted(path.glob("*.spacy")) if path.is_dir() else [path]:
-        yield from DocBin().from_disk(shard).get_docs(vocab)
+    for shard in shards(path):
+        yield from unpack(shard, vocab)
+
+
+def shards(path: Path) -> list[Path]:
+    """RETURNS (List[Path]): The files of a set, in order."""
+    return sorted(path.glob("*.spacy")) if path.is_dir() else [path]
 
 
 def remove_docs(path: Path) -> None:

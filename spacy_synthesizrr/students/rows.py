@@ -12,7 +12,7 @@ from spacy_synthesizrr.candidates import Candidate, Passage, Seed, digest
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import read_rows
 from spacy_synthesizrr.stores.passages import batched
-from spacy_synthesizrr.students.reviewed import label_source
+from spacy_synthesizrr.students.reviewed import label_score, label_source
 from spacy_synthesizrr.taskfile import TaskSpec
 from spacy_synthesizrr.words import comparable
 
@@ -33,18 +33,24 @@ class StudentRow:
 
     id (str): A candidate's or seed's id, or kind and line of a labelled row, such as "test:7".
     source (str): Who chose the labels: "gold" for rows of the user's files, else see `reviewed.label_source`.
+    score (float | None): How sure curation is of the labels, in [0, 1]; None where nothing measured it.
     """
 
     id: str
     text: str
     labels: tuple[str, ...]
     source: str = GOLD
+    score: float | None = None
+
+
+def _row(candidate: Candidate, text: str) -> StudentRow:
+    return StudentRow(candidate.id, text, candidate.labels, label_source(candidate), label_score(candidate))
 
 
 def candidate_rows(candidates: Iterable[Candidate], task: TaskSpec) -> Iterator[StudentRow]:
     """Turn candidates into rows."""
     for candidate in candidates:
-        yield StudentRow(candidate.id, task.student_text(candidate.fields), candidate.labels, label_source(candidate))
+        yield _row(candidate, task.student_text(candidate.fields))
 
 
 def accepted_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
@@ -65,7 +71,7 @@ def retrieved_rows(candidates: Iterable[Candidate], task: TaskSpec, passages: Pa
             text = texts[str(candidate.passage_id)]
             copies["rows"] += 1
             copies["equal"] += comparable(text) == comparable(candidate.fields[name])
-            yield StudentRow(candidate.id, task.student_text({**candidate.fields, name: text}), candidate.labels, label_source(candidate))
+            yield _row(candidate, task.student_text({**candidate.fields, name: text}))
 
 
 def seed_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:

@@ -5,21 +5,59 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from spacy_synthesizrr.students.scores import said
+from spacy_synthesizrr.students.scores import NOTHING, said
+
+USUAL = 0.5  # the threshold of labels for which dev chose no other
+FEW = 30  # test rows below which an interval must not be taken at its word
+DEV_THRESHOLD = f"Dev scores are those of training, where the threshold is {USUAL}; on test each student uses its own."
+FEW_ROWS = "With so few test rows such intervals are too narrow."
 
 
 def arms_table(evaluation: Mapping[str, Any]) -> str:
     """Lay out evaluation.json for a terminal.
 
-    RETURNS (str): One line per arm: rows, steps, dev, test, macro F, or why it was not run; then what was compared.
+    RETURNS (str): One line per arm: rows, steps, dev, test with its interval, macro F, ECE, or why it was not run; then what was
+        compared.
     """
     from wasabi.tables import table
 
-    header = ("arm", "rows", "steps", "dev", "test", "macro F")
+    header = ("arm", "rows", "steps", "dev", "test", "95 % interval", "macro F", "ECE")
     ran = [arm for arm in evaluation["arms"] if arm["run"]]
-    rows = [(arm["name"], arm["rows"], arm["steps"], *(said(arm[name]) for name in ("dev", "test", "macro_f"))) for arm in ran]
-    text = table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "r", "r"), max_col=60).strip("\n")
+    rows = [
+        (
+            arm["name"],
+            arm["rows"],
+            arm["steps"],
+            said(arm["dev"]),
+            said(arm["test"]),
+            between(arm["interval"]),
+            said(arm["macro_f"]),
+            said(arm["ece"]),
+        )
+        for arm in ran
+    ]
+    text = table(rows, header=header, divider=True, aligns=("l", *"rrrrrrr"), max_col=60).strip("\n")
     return "\n".join([text, *_notes(evaluation)])
+
+
+def between(interval: Mapping[str, float] | None) -> str:
+    """RETURNS (str): An interval in percent, such as "68.0 to 74.5"; a dash when there is none."""
+    return NOTHING if interval is None else f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}"
+
+
+def _chosen_notes(chosen: Mapping[str, Any]) -> list[str]:
+    """What is said of the student that people take home."""
+    score, found = chosen["intervals"]["score"], chosen["calibration"]
+    notes = [f"The student (training seed {chosen['seed']}): {100 * score['value']:.1f}, 95 % interval {between(score)}."]
+    if found and found["temperature"] != 1.0:
+        before, after = (100 * found["ece"][name] for name in ("before", "after"))
+        notes.append(f"Its temperature {found['temperature']:.2f}, fitted on dev, takes its ECE on test from {before:.1f} to {after:.1f}.")
+    if found and found["temperature"] == 1.0 and chosen["finish"].get("why"):
+        notes.append(f"Its scores are as training left them. {chosen['finish']['why']}")
+    if moved := {label: value for label, value in chosen["thresholds"].items() if value != USUAL}:
+        told = ", ".join(f"{label} {value:.2f}" for label, value in moved.items())
+        notes.append(f"Its thresholds, chosen on dev: {told}; others {USUAL}. {DEV_THRESHOLD}")
+    return notes
 
 
 def _notes(evaluation: Mapping[str, Any]) -> list[str]:
@@ -34,7 +72,43 @@ def _notes(evaluation: Mapping[str, Any]) -> list[str]:
     notes.append(
         f"dev and test: {evaluation['metric']} in percent, mean ± standard deviation over training seeds; {evaluation['rows']} test rows."
     )
+    notes.append(
+        "95 % interval: of the mean, with other test rows of the same kind (bootstrap). ECE: how far scores are from shares of rights."
+    )
+    if evaluation["rows"] < FEW:
+        notes.append(FEW_ROWS)
+    notes += _chosen_notes(evaluation["chosen"])
     notes.append(f"Always answering '{majority['label']}' would give {100 * majority['score']:.1f}.")
     if copies["rows"]:
         notes.append(f"{copies['equal']} of {copies['rows']} rows equal their passage, that is their row in retrieve-only.")
     return notes
+
+
+def speed_line(speed: Mapping[str, Any]) -> str:
+    """RETURNS (str): How fast and large the student is, on one line."""
+    return (
+        f"The student takes {speed['p50_ms']:.2f} ms for one text (95 %: under {speed['p95_ms']:.2f} ms) and reads "
+        f"{speed['docs_per_second']:,.0f} texts a second in batches, here and now; {speed['bytes'] / 1e6:.1f} MB."
+    )
+
+
+def comparison_table(comparison: Mapping[str, Any]) -> str:
+    """Lay out compare.json for a terminal.
+
+    RETURNS (str): One line per kind of student and arm: rows, steps, dev, test; then what was compared.
+    """
+    from wasabi.tables import table
+
+    rows = [
+        (one["student"], arm["name"], arm["rows"], arm["steps"], said(arm["dev"]), said(arm["test"]), f"{one['bytes'] / 1e6:.1f}")
+        for one in comparison["students"]
+        for arm in one["arms"]
+        if arm["run"]
+    ]
+    header = ("student", "arm", "rows", "steps", "dev", "test", "MB")
+    text = table(rows, header=header, divider=True, aligns=("l", "l", *"rrrrr"), max_col=60).strip("\n")
+    notes = [f"{arm['name']}: {arm['why']}" for arm in comparison["students"][0]["arms"] if not arm["run"]]
+    if comparison["rows"]:
+        about = f"{comparison['metric']} in percent, mean ± standard deviation over training seeds"
+        return "\n".join([text, *notes, f"dev and test: {about}; {comparison['rows']} test rows. Dev chose the models: compare on test."])
+    return "\n".join([text, *notes, "There are no test rows. Dev chose the models, so its scores are too high and prove nothing."])

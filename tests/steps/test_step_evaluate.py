@@ -20,6 +20,13 @@ def walk(run, **settings):
     return ctx
 
 
+def untimed(found):
+    """What train wrote, without how long it took."""
+    for seed in (seed for arm in found["arms"] for seed in arm["seeds"]):
+        seed.pop("seconds", None)
+    return found
+
+
 def make(path, monkeypatch, **options):
     run = StudentRun.make(path, ("sport", "business", "science"), **options)
     monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
@@ -100,6 +107,43 @@ def test_table_shows_every_arm_and_how_many_rows_were_copied(again, capsys):
     assert any(line.split()[:3] == ["main", "24", "51"] for line in table.splitlines())
 
 
+def test_every_arm_has_an_interval_around_its_mean_and_a_calibration_error(done):
+    for arm in done.json("evaluation.json")["arms"]:
+        if not arm["run"]:
+            assert (arm["interval"], arm["ece"]) == (None, None)
+            continue
+        assert arm["interval"]["value"] == pytest.approx(arm["test"]["mean"])
+        assert arm["interval"]["low"] <= arm["test"]["mean"] <= arm["interval"]["high"]
+        assert 0 <= arm["ece"]["mean"] <= 1
+
+
+def test_the_chosen_student_has_intervals_and_its_calibration_on_test(done):
+    chosen = done.json("evaluation.json")["chosen"]
+    for name in ("score", "macro_f"):
+        assert chosen["intervals"][name]["value"] == pytest.approx(chosen[name])
+    found = chosen["calibration"]
+    assert (found["rows"], found["bins"], found["temperature"]) == (18, 15, 1.0)
+    assert found["ece"]["before"] == pytest.approx(found["ece"]["after"])
+    assert sum(one["count"] for one in found["reliability"]) == 18
+    assert chosen["thresholds"] == {}
+
+
+def test_too_few_dev_rows_calibrate_nothing_and_train_says_so(done):
+    seeds = [seed for arm in done.json("student.json")["arms"] for seed in arm["seeds"]]
+    assert {seed["finish"]["why"] for seed in seeds} == {"12 dev rows are too few to fit anything to them (at least 50)."}
+
+
+def test_with_enough_dev_rows_the_table_says_what_calibration_was_worth(again, capsys):
+    again.labelled("dev", 20, first=200)
+    walk(again)
+    found = again.json("evaluation.json")["chosen"]["calibration"]
+    assert found["temperature"] != 1.0
+    assert found["ece"]["before"] != found["ece"]["after"]
+    table = capsys.readouterr().out
+    assert f"takes its ECE on test from {100 * found['ece']['before']:.1f} to {100 * found['ece']['after']:.1f}" in table
+    assert "95 % interval" in table
+
+
 def test_without_test_rows_evaluation_says_so(again, capsys):
     again.without("test")
     walk(again)
@@ -113,11 +157,11 @@ def test_test_set_is_not_read_by_training(again):
         again.folder.receipt_path(step).unlink()
     (again.folder.file("training/main/0/training.json")).unlink()
     ctx = again.ready()
-    before = again.json("student.json")
+    before = untimed(again.json("student.json"))
     path = again.folder.file("test.spacy")
     path.write_bytes(b"x" * path.stat().st_size)
     assert train.run(ctx)
-    assert again.json("student.json") == before
+    assert untimed(again.json("student.json")) == before
 
 
 def test_test_rows_that_are_dev_rows_too_are_said(again, capsys):

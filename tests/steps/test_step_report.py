@@ -40,6 +40,8 @@ def add_students(context, *, main=(0.6, 0.7), seeds_only=(0.8, 0.8)):
             "seeds": [{"seed": number, "dev": score} for number, score in enumerate(scores)],
             "dev": {"mean": sum(scores) / 2, "sd": 0.1} if scores else None,
             "test": {"mean": sum(scores) / 2, "sd": 0.1, "seeds": list(scores)} if scores else None,
+            "interval": {"value": sum(scores) / 2, "low": 0.4, "high": 0.9} if scores else None,
+            "ece": {"mean": 0.2, "sd": 0.1} if scores else None,
             "per_label": {label: {"p": 0.5, "r": 0.5, "f": 0.5, "rows": 4} for label in ("sport", "cooking")} if scores else {},
         }
 
@@ -55,7 +57,10 @@ def add_students(context, *, main=(0.6, 0.7), seeds_only=(0.8, 0.8)):
         "student.json": {"v": 1, "arms": arms, "metric": "accuracy"},
         "evaluation.json": {
             "v": 1, "metric": "accuracy", "rows": 8, "why": "", "arms": arms, "copies": {"rows": 8, "equal": 2},
-            "chosen": {"arm": "main", "seed": 1, "score": 0.7, "confusion": cells},
+            "chosen": {
+                "arm": "main", "seed": 1, "score": 0.7, "confusion": cells, "thresholds": {}, "finish": {},
+                "intervals": {name: {"value": 0.7, "low": 0.4, "high": 0.9} for name in ("score", "macro_f")}, "calibration": None,
+            },
             "baselines": {"majority": {"label": "sport", "score": 0.5}},
         },
     }  # fmt: skip
@@ -222,7 +227,7 @@ def test_a_report_needs_curated_rows(walked):
 
 def test_the_demo_has_every_plot_and_no_missing_part(demo):
     made = demo.file("news_demo", "report/index.html").read_text(encoding="utf-8")
-    assert made.count('role="img"') == 5
+    assert made.count('role="img"') == 6
     assert "not available" not in words(made)
     assert len(made.encode()) < 1_000_000
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', made)

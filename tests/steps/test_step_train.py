@@ -121,15 +121,16 @@ def test_killed_training_goes_on_where_it_was(made, tmp_path):
             from spacy_synthesizrr.context import Context
             from spacy_synthesizrr.students import train as students
 
-            read_log, seen = students._read_log, []
+            train_loop, seen = students.train_loop, []
 
-            def kill_in_the_third(job, log, **options):
-                seen.append(job)
+            def kill_in_the_third(nlp, place, **options):
+                found = train_loop(nlp, place, **options)
+                seen.append(place)
                 if len(seen) == 3:
                     os.kill(os.getpid(), signal.SIGKILL)
-                return read_log(job, log, **options)
+                return found
 
-            students._read_log = kill_in_the_third
+            students.train_loop = kill_in_the_third
             train.run(Context.open(sys.argv[1]))
             """
         )

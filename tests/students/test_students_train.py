@@ -16,8 +16,9 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.students.config import StudentTask, read_student_config
 from spacy_synthesizrr.students.evaluate import answer, load_each, read_gold, score
 from spacy_synthesizrr.students.export import write_docs
+from spacy_synthesizrr.students.job import Job, find_trained
 from spacy_synthesizrr.students.rows import StudentRow
-from spacy_synthesizrr.students.train import Job, find_trained, save_student, train_student
+from spacy_synthesizrr.students.train import save_student, train_student
 
 BOW = Path(__file__).parents[2] / "configs" / "student.bow.cfg"
 TASK = StudentTask(("sport", "business"), True, "en")
@@ -49,8 +50,8 @@ def job(sets, folder, **changes):
     return replace(made, **changes)
 
 
-def train(a_job, task=TASK, has_dev=True):
-    return train_student(a_job, read_student_config(BOW, task), has_dev=has_dev)
+def train(a_job, task=TASK, has_dev=True, **options):
+    return train_student(a_job, read_student_config(BOW, task), task=task, has_dev=has_dev, **options)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_damaged_record_does_not_count(trained, sets, tmp_path, text):
 
 
 def test_what_a_killed_training_left_is_in_nobodys_way(sets, tmp_path):
-    litter = tmp_path / "main" / ".0.new"
+    litter = tmp_path / "main" / "0.unfinished"
     (litter / "model-best").mkdir(parents=True)
     (litter / "log.jsonl").write_text("half a li")
     train(job(sets, tmp_path))
@@ -141,7 +142,7 @@ def test_config_that_spacy_refuses_is_named(sets, tmp_path):
     config = read_student_config(BOW, TASK)
     config["training"]["optimizer"]["learning_rate"] = 1.0
     with pytest.raises(ConfigError, match="spaCy refuses the student's config.*learning_rate"):
-        train_student(job(sets, tmp_path), config, has_dev=True)
+        train_student(job(sets, tmp_path), config, task=TASK, has_dev=True)
 
 
 def test_multi_label_student_gives_any_number_of_labels(tmp_path):
@@ -162,7 +163,8 @@ def test_saved_student_refers_to_nothing_of_the_run(trained, sets, tmp_path):
     assert "synthesizrr" not in config.to_str()
     assert str(sets) not in (tmp_path / "student" / "config.cfg").read_text()
     meta = json.loads((tmp_path / "student" / "meta.json").read_text())
-    assert (meta["name"], meta["synthesizrr"], meta["labels"]) == ("news", {"run": "r"}, {"textcat": ["sport", "business"]})
+    assert (meta["name"], meta["synthesizrr"]["run"], meta["labels"]) == ("news", "r", {"textcat": ["sport", "business"]})
+    assert meta["synthesizrr"]["finish"]["temperature"] == 1
 
 
 def test_saved_student_can_be_trained_on(trained, sets, tmp_path):
@@ -208,3 +210,27 @@ def test_gold_knows_the_lines_of_the_users_file(sets):
 def test_gold_is_read_from_shards_in_order(tmp_path):
     write_docs(rows("test", 7), tmp_path / "test.spacy", nlp=spacy.blank("en"), labels=TASK.labels, shard_rows=2)
     assert read_gold(tmp_path / "test.spacy", spacy.blank("en"), TASK).lines == list(range(1, 8))
+
+
+def test_training_that_broke_off_leaves_its_best_and_is_gone_on_with(trained, sets, tmp_path):
+    class Killed(Exception):
+        """What stands for the end of the process."""
+
+    def kill(step):
+        if step == 50:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(job(sets, tmp_path), on_step=kill, checkpoint_seconds=0)
+    assert spacy.load(tmp_path / "main" / "0.unfinished" / "model-best")(TEXT).cats
+    told = []
+    again = train(job(sets, tmp_path), on_step=told.append, checkpoint_seconds=0)
+    assert (again.folder / "textcat/model").read_bytes() == (trained.folder / "textcat/model").read_bytes()
+    assert [path.name for path in (tmp_path / "main").iterdir()] == ["0"]
+
+
+def test_shards_are_streamed(sets, tmp_path):
+    write_docs(rows("train", 24), tmp_path / "train.spacy", nlp=spacy.blank("en"), labels=TASK.labels, shard_rows=5)
+    found = train(job(sets, tmp_path, train=tmp_path / "train.spacy"))
+    assert (found.steps, spacy.load(found.folder)(TEXT).cats["sport"] > 0.5) == (51, True)
+    assert "synthesizrr" not in (found.folder / "config.cfg").read_text()

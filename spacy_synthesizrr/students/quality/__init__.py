@@ -1,0 +1,1 @@
+"""How far a student's scores can be trusted: calibration, thresholds, intervals."""

@@ -1,0 +1,1 @@
+"""What a person takes home: the student's speed, its card, its package."""

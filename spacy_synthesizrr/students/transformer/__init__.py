@@ -1,0 +1,4 @@
+"""A pretrained transformer as a student: an architecture for spaCy's own text categorizers, and its export to ONNX.
+
+Nothing here imports torch or transformers before a student is made.
+"""
