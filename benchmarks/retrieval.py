@@ -37,8 +37,8 @@ from spacy_synthesizrr.stores.memory import MemoryStore
 from spacy_synthesizrr.students.config import StudentTask, read_student_config
 from spacy_synthesizrr.students.evaluate import load_each, read_gold, score
 from spacy_synthesizrr.students.export import write_docs
-from spacy_synthesizrr.students.rows import StudentRow, labelled_rows
 from spacy_synthesizrr.students.job import Job
+from spacy_synthesizrr.students.rows import StudentRow, labelled_rows
 from spacy_synthesizrr.students.train import train_student
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 

@@ -50,8 +50,8 @@ def one(number: int) -> None:
         write_docs(rows(500), folder / "dev.spacy", nlp=nlp, labels=TASK.labels)
         exported, export_mb = time.monotonic() - began, _peak()
         config = read_student_config(HERE.parent / "configs" / "student.bow.cfg", TASK)
-        config["training"]["batcher"]["size"], config["training"]["eval_frequency"] = BATCH, 500
-        job = Job("main", 0, number // BATCH, folder / "train.spacy", folder / "dev.spacy", folder / "model", "rows")
+        config["training"]["batcher"]["size"], config["training"]["eval_frequency"] = BATCH, 100
+        job = Job("main", 0, number // BATCH // 100 * 100 + 1, folder / "train.spacy", folder / "dev.spacy", folder / "model", "rows")
         trained = train_student(job, config, task=TASK, has_dev=True)
         found = {"rows": number, "export_s": round(exported, 1), "export_peak_mb": export_mb, "train_s": trained.seconds}
         found |= {"steps": trained.steps, "dev": trained.dev, "peak_mb": _peak(), "set_mb": round(size(folder / "train.spacy") / 1e6, 1)}

@@ -40,10 +40,11 @@ def train_ours(kind: str, train: Set, dev: Set, test: Set, *, seed: int, encoder
     trained = train_student(job, config, task=task, has_dev=True, gpu_id=gpu_id)
     nlp = spacy.load(trained.folder)
     scored = score(nlp, read_gold(folder / "test.spacy", nlp, task), task)
+    fresh = [f"{text} ." for text in test[0]]  # a frozen encoder remembers the vectors of texts that it has seen
     began = time.monotonic()
-    for _ in nlp.pipe(test[0]):
+    for _ in nlp.pipe(fresh):
         pass
-    speed = len(test[0]) / (time.monotonic() - began)
+    speed = len(fresh) / (time.monotonic() - began)
     about = {"steps": steps, "seconds": trained.seconds or 0.0, "docs_per_second": speed, "megabytes": size(trained.folder) / 1e6}
     return {"test": scored.score, "dev": trained.dev, **about, "finish": trained.finish, "device": "gpu" if gpu_id >= 0 else "cpu"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -93,11 +93,14 @@ def read_seeds(task: TaskSpec) -> list[Seed]:
     """The seeds of a task: its gold rows, or one seed per label made of the label's description.
 
     RETURNS (List[Seed]): In the order of the file, a text that stands there twice once (in a task whose labels do not exclude
-        each other with the labels of both rows); without a seeds file one per label, of origin "description".
-    RAISES (InputError): For a row that is not right, one text under two labels that exclude each other, or a label without a seed.
+        each other with the labels of both rows); without a seeds file one per label, of origin "description". Where the task gives
+        label sets, a set without a seed gets one of its labels' descriptions.
+    RAISES (InputError): For a row that is not right, one text under two labels that exclude each other, a label without a seed,
+        or labels that are none of the task's label sets.
     """
+    sets = task.given_sets()
     if task.seeds is None:
-        return [Seed.make([label], {task.generated.name: task.label_text(label)}, "description") for label in task.labels]
+        return [_described(task, labels) for labels in sets or [(label,) for label in task.labels]]
     path, _ = rows_file(task, "seeds")
     rows: dict[tuple[str, ...], LabelledRow] = {}
     for row in read_rows(task, "seeds"):
@@ -114,7 +117,29 @@ def read_seeds(task: TaskSpec) -> list[Seed]:
                 f"The label '{label}' has no seed ({len(rows)} seeds, of: {', '.join(sorted(there))}).",
                 path=path, cure="Add one, or take `seeds:` out of the task file: then the labels' descriptions are the seeds.",
             )  # fmt: skip
-    return [Seed.make(row.labels, row.fields) for row in rows.values()]
+    seeds = [Seed.make(row.labels, row.fields) for row in rows.values()]
+    return seeds if sets is None else [*seeds, *_of_given_sets(task, sets, rows.values(), path)]
+
+
+def _of_given_sets(task: TaskSpec, sets: Sequence[tuple[str, ...]], rows: Iterable[LabelledRow], path: Path) -> list[Seed]:
+    """RETURNS (List[Seed]): Descriptions for the sets of which there is no seed."""
+    bare = list(sets)
+    for row in rows:
+        if row.labels not in sets:
+            cure = f"{choices('', map(label_key, sets))} Add its set to `label_sets` in the task file, or remove the row."
+            raise InputError(
+                f"This seed is '{label_key(row.labels)}', which is none of the label sets.", path=path, line=row.line, cure=cure
+            )
+        if row.labels in bare:
+            bare.remove(row.labels)
+    if bare and task.carried:
+        cure = f"Add one: the field '{task.carried[0].name}' can only come from seeds. Or take the set out of `label_sets`."
+        raise InputError(f"The label set '{label_key(bare[0])}' has no seed.", path=path, cure=cure)
+    return [_described(task, labels) for labels in bare]
+
+
+def _described(task: TaskSpec, labels: Sequence[str]) -> Seed:
+    return Seed.make(labels, {task.generated.name: task.set_text(labels)}, "description")
 
 
 def _merge(task: TaskSpec, old: LabelledRow, new: LabelledRow, path: Path) -> LabelledRow:

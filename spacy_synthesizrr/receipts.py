@@ -195,7 +195,7 @@ def _run_locked(
     body: Callable[[], Mapping[str, Any]],
     always: bool,
 ) -> bool:
-    before = {name: _upstream(folder, name) for name in after}
+    before = {name: upstream(folder, name) for name in after}
     key = digest(step, json.dumps([before, settings, versions()], sort_keys=True, ensure_ascii=False))
     old = _read_receipt(folder, step)
     if not always and old is not None and old["key"] == key and is_done(folder, old):
@@ -214,7 +214,7 @@ def _run_locked(
     return True
 
 
-def _upstream(folder: RunFolder, name: str) -> str:
+def upstream(folder: RunFolder, name: str) -> str:
     """The state of a step before this one.
 
     RAISES (RunFolderError): When it has not been done, or is older than what it was made from.

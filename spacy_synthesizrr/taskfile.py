@@ -8,7 +8,7 @@ data set needs a new task file and no Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import TaskFileError, choices
+from spacy_synthesizrr.label_sets import NO_REFERENCE, REFERENCE, fault_of, fault_of_name
 
 TASK_FILE = "task.yml"
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
@@ -27,14 +28,25 @@ class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, populate_by_name=True)
 
 
-class LabelSpec(_Spec):
+class _Words(_Spec):
+    """What gets into the teacher's config, where `${` begins a reference to another section."""
+
+    @model_validator(mode="after")
+    def _refers_to_nothing(self) -> _Words:
+        for name, value in self:
+            if isinstance(value, str) and REFERENCE in value:
+                raise ValueError(f"{name}: {NO_REFERENCE}")
+        return self
+
+
+class LabelSpec(_Words):
     """One label of the task."""
 
     verbalization: str = Field(min_length=1, description="The phrase that completes the instruction, such as 'about sport'.")
     definition: str = Field("", description="What belongs under this label, for queries, judges and annotators.")
 
 
-class FieldSpec(_Spec):
+class FieldSpec(_Words):
     """One named text field of a row."""
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -48,7 +60,7 @@ class FieldSpec(_Spec):
         return self.header or self.name.replace("_", " ").capitalize()
 
 
-class PromptSpec(_Spec):
+class PromptSpec(_Words):
     """The words that prompts are made of."""
 
     document_header: str = "Document:"
@@ -110,6 +122,7 @@ class TaskSpec(_Spec):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     exclusive: bool = True
     labels: Mapping[Name, LabelSpec] = Field(min_length=2)
+    label_sets: tuple[tuple[Name, ...], ...] | None = Field(None, description="Combinations to plan; by default those of the seeds.")
     fields: tuple[FieldSpec, ...] = (FieldSpec.model_validate({"name": "text", "generated": True}),)
     prompt: PromptSpec
     corpus: CorpusSpec | None = Field(None, description="May be missing where the store brings passages of its own.")
@@ -127,8 +140,10 @@ class TaskSpec(_Spec):
         if sum(spec.generated for spec in self.fields) != 1:
             raise ValueError("exactly one of the text fields must have `generated: true`")
         for label in self.labels:
-            if " + " in label or (not self.exclusive and "|" in label):
-                raise ValueError(f"the label '{label}' contains ' + ' or '|', which stand between the labels of a row with several")
+            if fault := fault_of_name(label, exclusive=self.exclusive):
+                raise ValueError(f"the label '{label}': {fault}")
+        if self.label_sets is not None and (fault := fault_of(self.label_sets, self.labels, exclusive=self.exclusive)):
+            raise ValueError(fault)
         if self.seeds is None and any(spec.origin == "seed" for spec in self.carried):
             raise ValueError("seeds are missing: the fields with `from: seed` can only come from them")
         for kind in ("seeds", "dev", "test", "train"):
@@ -137,6 +152,12 @@ class TaskSpec(_Spec):
                 if name not in names:
                     raise ValueError(f"{kind}.fields: there is no text field '{name}'. {choices(name, names)}")
         return self
+
+    def given_sets(self) -> tuple[tuple[str, ...], ...] | None:
+        """RETURNS (Tuple[Tuple[str, ...], ...] | None): `label_sets`, each in the order of the labels; None when there are none."""
+        if self.label_sets is None:
+            return None
+        return tuple(tuple(label for label in self.labels if label in one) for one in self.label_sets)
 
     @property
     def generated(self) -> FieldSpec:
@@ -175,9 +196,14 @@ class TaskSpec(_Spec):
         spec = self.labels[label]
         return ". ".join(part for part in (label, spec.verbalization, spec.definition) if part)
 
+    def set_text(self, labels: Sequence[str]) -> str:
+        """RETURNS (str): The descriptions of several labels, one after the other."""
+        return ". ".join(self.label_text(label) for label in labels)
+
     def fingerprint(self) -> str:
         """RETURNS (str): Hash of what the file says, wherever it lies; comments and order of keys do not count."""
-        return digest(self.model_dump_json(exclude={"path"}))
+        # what a file does not say leaves the fingerprint as it was before that could be said
+        return digest(self.model_dump_json(exclude={"path"} if self.label_sets else {"path", "label_sets"}))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from spacy_synthesizrr.taskfile import TaskSpec
 PAIR = [{"name": "premise", "from": "passage"}, {"name": "claim", "generated": True}]
 
 
-def make_task(folder, data=None, *, name="rows.jsonl", kind="seeds", exclusive=True, fields=None, **rows):
+def make_task(folder, data=None, *, name="rows.jsonl", kind="seeds", exclusive=True, fields=None, sets=None, **rows):
     if data is not None:
         text = data if isinstance(data, str) else "".join(json.dumps(row) + "\n" for row in data)
         (folder / name).write_text(text, encoding="utf-8")
@@ -27,6 +27,7 @@ def make_task(folder, data=None, *, name="rows.jsonl", kind="seeds", exclusive=T
             "prompt": {"instruction": "Write {verbalization}."},
             "corpus": {"path": "corpus.jsonl"},
             **({"fields": fields} if fields else {}),
+            **({"label_sets": sets} if sets else {}),
             **rows,
         }
     )
@@ -176,3 +177,48 @@ def test_without_a_seeds_file_the_descriptions_are_the_seeds(tmp_path):
     seeds = read_seeds(make_task(tmp_path))
     assert [seed.labels for seed in seeds] == [("rain",), ("sun",), ("wind|storm",)]
     assert seeds[0].fields == {"text": "rain. about rain. Water from above"} and seeds[0].origin == "description"
+
+
+SETS = [["rain"], ["wind", "rain"], ["sun"]]
+
+
+def test_given_label_sets_are_asked_for_by_their_descriptions(tmp_path):
+    seeds = read_seeds(make_task(tmp_path, exclusive=False, sets=SETS))
+    assert [seed.labels for seed in seeds] == [("rain",), ("rain", "wind"), ("sun",)]
+    assert seeds[1].fields["text"] == "rain. about rain. Water from above. wind. about moving air"
+
+
+def test_given_label_set_without_a_seed_gets_its_description(tmp_path):
+    rows = [{"text": "It pours.", "label": ["rain"]}, {"text": "Hot.", "label": ["sun"]}, {"text": "A gale.", "label": ["rain", "wind"]}]
+    seeds = read_seeds(make_task(tmp_path, rows, exclusive=False, sets=[*SETS, ["wind"]]))
+    assert [(seed.labels, seed.origin) for seed in seeds[2:]] == [(("rain", "wind"), "gold"), (("wind",), "description")]
+
+
+def test_seed_of_no_given_label_set_is_an_error(tmp_path):
+    rows = [{"text": "It pours.", "label": ["rain"]}, {"text": "Hot.", "label": ["sun", "wind"]}]
+    with pytest.raises(InputError, match=r"'sun \+ wind', which is none of the label sets.*rain \+ wind.*label_sets"):
+        read_seeds(make_task(tmp_path, rows, exclusive=False, sets=SETS))
+
+
+def test_description_cannot_stand_for_a_seed_that_brings_a_field(tmp_path):
+    fields = [{"name": "premise", "from": "seed"}, {"name": "text", "generated": True}]
+    rows = [{"premise": "p", "text": "It pours.", "label": ["rain"]}, {"premise": "p", "text": "Hot.", "label": ["sun", "rain"]}]
+    rows.append({"premise": "p", "text": "A gale.", "label": ["wind", "rain"]})
+    with pytest.raises(InputError, match="'sun' has no seed.*'premise' can only come from seeds"):
+        read_seeds(make_task(tmp_path, rows, exclusive=False, sets=[*SETS, ["sun", "rain"]], fields=fields))
+
+
+@pytest.mark.parametrize(
+    ("exclusive", "sets", "message"),
+    [
+        (True, [["rain"], ["sun"]], "exclusive: false"),
+        (False, [["rain"], ["sum"], ["wind"]], "no label 'sum'.*'sun'"),
+        (False, [["rain"], ["sun"]], "no set has the label 'wind'"),
+        (False, [["rain", "sun"], ["sun", "rain"], ["wind"]], "stands there once"),
+        (False, [["rain", "sun", "wind"], []], "at least one label"),
+        (False, [["rain", "rain"], ["sun"], ["wind"]], "no label twice"),
+    ],
+)
+def test_label_sets_that_cannot_be_are_refused(tmp_path, exclusive, sets, message):
+    with pytest.raises(ValueError, match=message):
+        make_task(tmp_path, exclusive=exclusive, sets=sets)

@@ -12,7 +12,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress words sentences extensions secret_names __init__",
-    "cli_errors jsonl configs lines fingerprints",
+    "cli_errors jsonl configs lines fingerprints label_sets",
     "receipts tables taskfile",
     "corpus_rows",
     "context corpus embedders models documents",

@@ -151,6 +151,20 @@ def test_a_label_that_looks_like_two_is_refused(tmp_path):
     assert "' + '" in refused(tmp_path, GOOD.replace("  sport:", "  sport + games:"))
 
 
+@pytest.mark.parametrize(("old", "new", "line"), [
+    ("  sport:", "  'sp${ort}':", 0), ("Matches.", "'Matches of ${x}.'", 3), ("about business", "'about ${x}'", 4),
+    ("Summarise", "Sum up ${x} and", 5),
+], ids=["label", "definition", "verbalization", "instruction"])  # fmt: skip
+def test_words_that_configs_would_take_for_a_reference_are_refused(tmp_path, old, new, line):
+    said = refused(tmp_path, GOOD.replace(old, new))
+    assert "'${' cannot stand there" in said
+    assert f"task.yml:{line}:" in said if line else "the label 'sp${ort}'" in said
+
+
+def test_words_in_the_prompt_may_have_braces_and_dollars(tmp_path):
+    assert read_task(write(tmp_path, GOOD.replace("Matches.", "'Prices in $ {sic}.'"))).labels["sport"].definition == "Prices in $ {sic}."
+
+
 def test_a_bar_in_a_label_is_refused_where_rows_have_several(tmp_path):
     assert read_task(write(tmp_path, GOOD.replace("  sport:", "  a|b:"))).labels
     assert "'|'" in refused(tmp_path, "exclusive: false\n" + GOOD.replace("  sport:", "  a|b:"))

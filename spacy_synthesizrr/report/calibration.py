@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spacy_synthesizrr.report.figures import BLUE, ORANGE, WIDTH, Plot
 from spacy_synthesizrr.report.svg import INK, MUTED, color_variable, draw
 from spacy_synthesizrr.report.view import Table, decimals, percent
+from spacy_synthesizrr.students.table import USUAL
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,8 +84,17 @@ def sentences(chosen: Mapping[str, Any]) -> Iterator[str]:
             f"part of the student's weights. On test the calibration error is {change} for it: {percent(ece['before'])} % before, "
             f"{percent(ece['after'])} % after. {done.get('why', '')}".strip()
         )
-    yield (
-        "Dev chose the model before it chose temperature and thresholds, so on dev all of them look a little better than they are. Nothing "
-        "was fitted to test. Few rows in a bin say little."
-    )
+    yield f"{_choice(chosen)} Nothing was fitted to test. Few rows in a bin say little."
     yield from done.get("notes", ())
+
+
+def _choice(chosen: Mapping[str, Any]) -> str:
+    """What dev chose, and what its scores are worth therefore."""
+    moved = any(value != USUAL for value in (chosen["thresholds"] or {}).values())
+    fitted = ["temperature"] if chosen["calibration"]["temperature"] != 1.0 else []
+    fitted += ["thresholds"] if moved else []
+    if fitted:
+        return f"Dev chose the model before it chose {' and '.join(fitted)}, so on dev all of it looks a little better than it is."
+    if chosen["finish"].get("rows"):
+        return "Dev chose the model, so on dev it looks a little better than it is."
+    return "There were no dev rows to choose or fit anything by."

@@ -91,7 +91,7 @@ def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
         "arm_notes": list(student_tables.arm_notes(numbers)) if numbers["arms"] else [],
         "confusion": confusion,
         "why_no_test": evaluation.get("why"),
-        "confusion_caption": _confusion_caption(evaluation),
+        "confusion_caption": _confusion_caption(numbers) if evaluation else "",
         "confusion_tables": [
             table for table in (student_tables.labels_table(numbers), confusion and student_tables.confusions_table(confusion)) if table
         ],
@@ -126,8 +126,8 @@ def _calibration(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"sentences": list(calibration.sentences(evaluation)), "tables": list(calibration.tables(evaluation))}
 
 
-def _confusion_caption(evaluation: Mapping[str, Any]) -> str:
-    return f"{evaluation.get('rows', 0):,} test rows, by the student that is best on dev (training seed {evaluation.get('seed')})"
+def _confusion_caption(numbers: Mapping[str, Any]) -> str:
+    return f"{numbers['evaluation']['rows']:,} test rows, by the student that is taken home ({student_tables.which_student(numbers)})"
 
 
 def _matrix_table(confusion: Mapping[str, Any] | None) -> view.Table | None:

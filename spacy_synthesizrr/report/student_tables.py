@@ -49,10 +49,10 @@ def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
     if evaluation["intervals"]:
         score = evaluation["intervals"]["score"]
         yield (
-            f"The student that is taken home (training seed {evaluation['seed']}, the best on dev) has {percent(score['value'])} % on "
+            f"The student that is taken home ({which_student(numbers)}) has {percent(score['value'])} % on "
             f"test, 95 % interval {between(score)}." + (f" {FEW_ROWS}" if evaluation["rows"] < FEW else "")
         )
-    if evaluation["thresholds"]:
+    if evaluation["thresholds"] and had_dev(numbers):
         yield DEV_THRESHOLD
     if evaluation["why"]:
         yield f"Test: {evaluation['why']}."
@@ -64,6 +64,17 @@ def arm_notes(numbers: Mapping[str, Any]) -> Iterator[str]:
             f"{evaluation['copies']['equal']:,} of {evaluation['copies']['rows']:,} accepted rows equal their whole passage, "
             "which is their row in retrieve-only."
         )
+
+
+def had_dev(numbers: Mapping[str, Any]) -> bool:
+    """RETURNS (bool): Whether there are dev scores, by which models were chosen."""
+    return any(arm["dev"]["scores"] for arm in numbers["arms"])
+
+
+def which_student(numbers: Mapping[str, Any]) -> str:
+    """RETURNS (str): Which of the trained students is taken home, such as "training seed 1, the best on dev"."""
+    why = "the best on dev" if had_dev(numbers) else "the first; there were no dev rows to choose by"
+    return f"training seed {numbers['evaluation']['seed']}, {why}"
 
 
 def labels_table(numbers: Mapping[str, Any]) -> Table | None:

@@ -17,6 +17,7 @@ from spacy_synthesizrr.errors import ConfigError, choices
 from spacy_synthesizrr.fingerprints import size
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.progress import progress, say
+from spacy_synthesizrr.receipts import locked, upstream
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.steps.train import TRAINING, arm_rows, metric_of, plan_training, student_task, train_all
 from spacy_synthesizrr.students.arms import Arm, check_main
@@ -24,6 +25,8 @@ from spacy_synthesizrr.students.scores import spread
 from spacy_synthesizrr.students.table import comparison_table
 
 if TYPE_CHECKING:
+    from confection import Config
+
     from spacy_synthesizrr.students.job import Job
 
 FOLDER, REPORT = "compare", "compare.json"
@@ -35,43 +38,58 @@ def compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
 
     kinds (Sequence[str]): Names of configs/student.NAME.cfg.
     RETURNS (dict): What compare.json says.
-    RAISES (ConfigError): When there is no such config, before anything is trained.
+    RAISES (ConfigError): When there is no such config, or something is missing for it; before anything is trained.
     RAISES (StudentError): When a label has no accepted row, or the GPU that was asked for is not there.
+    RAISES (RunFolderError): When export.json is older than what it was made from, or another process works on the run.
     """
+    with locked(ctx.folder):
+        upstream(ctx.folder, "export")
+        return _compare(ctx, kinds)
+
+
+def _compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
     exported = read_document(ctx.folder, EXPORTED)
     arms = [Arm.from_dict(row) for row in exported["arms"]]
     check_main(arms[0], exported["labels"])
     paths = {kind: _config_path(ctx, kind) for kind in dict.fromkeys(kinds)}
-    plans = {kind: plan_training(ctx, exported, arms, path=path, root=_root(ctx, path)) for kind, path in paths.items()}
-    students = []
+    if not paths:
+        raise ConfigError(f"There is nothing to compare. {choices('', _known(ctx))}")
+    plans = {kind: _plan(ctx, exported, arms, kind, path) for kind, path in paths.items()}
+    found: dict[str, Any] = {"v": 1, "metric": metric_of(exported), "rows": exported["test"]["rows"], "students": []}
     for kind, (config, jobs) in plans.items():
         say(f"{kind}: {len(jobs)} students of {jobs[0].steps:,} steps")
         began = time.monotonic()
         trained = train_all(ctx, jobs, config, exported)
         about = {"student": kind, "bytes": size(jobs[0].folder), "seconds": [one.seconds for one in trained if one.seconds is not None]}
-        students.append({**about, "arms": _test(ctx, exported, arm_rows(arms, trained), jobs)})
+        found["students"].append({**about, "arms": _test(ctx, exported, arm_rows(arms, trained), jobs)})
+        write_json(ctx.folder.file(REPORT), found)
         say(f"{kind}: done in {time.monotonic() - began:.1f} s")
-    found = {"v": 1, "metric": metric_of(exported), "rows": exported["test"]["rows"], "students": students}
-    write_json(ctx.folder.file(REPORT), found)
     for line in comparison_table(found).splitlines():
         say(line)
     return found
 
 
-def _config_path(ctx: Context, kind: str) -> Path:
-    folder = ctx.config_path("student").parent
-    path = folder / f"{PREFIX}{kind}{SUFFIX}"
-    if not path.is_file():
-        known = sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in folder.glob(f"{PREFIX}*{SUFFIX}"))
-        raise ConfigError(f"There is no student '{kind}': {path} is missing. {choices(kind, known)}")
-    return path
+def _plan(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm], kind: str, path: Path) -> tuple[Config, list[Job]]:
+    """The students of a kind; those that `train` made are taken as they are, and nothing is added to them."""
+    from spacy_synthesizrr.students.job import find_trained
 
-
-def _root(ctx: Context, path: Path) -> Path:
-    """Where students of a config lie: those of the run's own config are trained already, or will be of use to `train`."""
     if path == ctx.config_path("student"):
-        return ctx.folder.file(TRAINING)
-    return ctx.folder.file(FOLDER) / path.name.removeprefix(PREFIX).removesuffix(SUFFIX)
+        config, jobs = plan_training(ctx, exported, arms, path=path, root=ctx.folder.file(TRAINING))
+        if all(find_trained(job, config) for job in jobs):
+            return config, jobs
+    return plan_training(ctx, exported, arms, path=path, root=ctx.folder.file(FOLDER) / kind)
+
+
+def _known(ctx: Context) -> list[str]:
+    paths = ctx.config_path("student").parent.glob(f"{PREFIX}*{SUFFIX}")
+    return sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in paths)
+
+
+def _config_path(ctx: Context, kind: str) -> Path:
+    path = ctx.config_path("student").parent / f"{PREFIX}{kind}{SUFFIX}"
+    if not path.is_file():
+        raise ConfigError(f"There is no student '{kind}': {path} is missing. {choices(kind, _known(ctx))}")
+    return path
 
 
 def _test(ctx: Context, exported: Mapping[str, Any], rows: list[dict[str, Any]], jobs: Sequence[Job]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ evaluation.json, besides what `student.json` says of each arm:
     chosen            the student that is taken home: score, macro_f, per_label, confusion with lines of the test file
     chosen.intervals  score and macro_f, as arms[].interval, of this student alone
     chosen.calibration    temperature; ece, brier and nll before and after it; reliability: low, high, count, score, share of each
-                      bin (`quality.measured`); None when no test row has a text
+                      bin (`quality.measured`)
     chosen.thresholds     per label, as they are used; empty in an exclusive task
     chosen.finish     what `train` noted about temperature and thresholds, both fitted on dev (`quality.finishing`)
     baselines, copies, dev_in_test    what the scores must be compared with, and what makes them too high
@@ -46,7 +46,7 @@ Key = tuple[str, int]  # arm and training seed
 class Chosen:
     """What is measured of the student that people take home, beside its scores.
 
-    calibration (Calibration | None): None when no test row has a text.
+    calibration (Calibration | None): None when it was not measured.
     thresholds (Mapping[str, float]): Per label; empty in an exclusive task.
     finish (Mapping): What `train` noted about both, see `students.quality.finishing`; empty where nobody finished it.
     """

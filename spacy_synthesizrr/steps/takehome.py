@@ -11,6 +11,7 @@ from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.fingerprints import size
 from spacy_synthesizrr.jsonl import atomic, write_json
+from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import fresh, versions
 from spacy_synthesizrr.steps.train import STUDENT
 from spacy_synthesizrr.students.takehome.card import Facts, card
@@ -100,14 +101,16 @@ def teacher_cost(ctx: Context, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _price(ctx: Context) -> tuple[Price, bool, str]:
-    """The price of the teacher as `plan-cost` finds it, whether it works by rule, and why the price is not known.
+    """The price of the teacher as `plan-cost` finds it, whether it works by rule, and what to note where it cannot be found.
 
+    Why it cannot is said on the terminal alone: the note goes into the card, and the reason may name places on this machine.
     Only teachers of this project are built for it: they ask no server and load no weights when they are built.
     """
     from spacy_llm.registry import registry
 
     from spacy_synthesizrr.models.answers.budget import Price, make_price
     from spacy_synthesizrr.steps.plan_cost import price_of
+    from spacy_synthesizrr.students.takehome.labelling import LOST
 
     block = _teacher(ctx)
     where = str(ctx.config_path("teacher")) if block else ""
@@ -117,7 +120,17 @@ def _price(ctx: Context) -> tuple[Price, bool, str]:
         model = registry.resolve({"model": block})["model"]
         return price_of(ctx.config("teacher"), model, where=where), bool(getattr(model, "by_rule", False)), ""
     except (SynthesizrrError, ValueError, OSError) as error:  # a config that changed, a price table that is not installed
-        return Price(), False, f"The price of the teacher cannot be found: {' '.join(str(error).split())[:300]}"
+        say(f"  The price of the teacher cannot be found: {_reason(error)}")
+        return Price(), False, LOST
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, without the config itself, which confection repeats in its message with every key and header in it."""
+    from confection import ConfigValidationError
+
+    if not isinstance(error, ConfigValidationError):
+        return " ".join(str(error).split())
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors)
 
 
 def _spent(ctx: Context) -> Total:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
+import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,11 @@ def run(ctx: Context) -> bool:
     RETURNS (bool): Whether work was done.
     RAISES (StudentError): When a label has no accepted row, or the GPU that was asked for is not there.
     """
+    from spacy_synthesizrr.students.foundations import foundation
+
     settings = {**ctx.depends(task=True, configs=("student",), settings=("seed", "lang")), "run": ctx.folder.path.name}
+    if founded := foundation(ctx.config("student")):
+        settings["foundation"] = founded
     return run_step(ctx.folder, "train", after=("export",), settings=settings, outputs=(STUDENT, REPORT, TRAINING), body=lambda: _body(ctx))
 
 
@@ -66,13 +71,16 @@ def plan_training(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm]
     path (Path): The student's config. root (Path): Folder of the trained students, by arm and seed.
     RETURNS (Tuple[Config, List[Job]]): The config, fitted to the task; and the jobs, the main arm's first.
     RAISES (StudentError): When the GPU that was asked for is not there.
-    RAISES (ConfigError): When the config does not say how many steps, or is none.
+    RAISES (ConfigError): When the config does not say how many steps, spaCy refuses it, or its encoder is not there.
     """
     from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
+    from spacy_synthesizrr.students.foundations import check_builds, foundation
     from spacy_synthesizrr.students.job import Job
 
     use_gpu(int(ctx.settings["gpu_id"]))
     config = read_student_config(path, student_task(exported))
+    founded = json.dumps(foundation(config.interpolate()), sort_keys=True)
+    check_builds(config)
     steps = count_steps(config.interpolate()["training"], arms[0].rows, path=path)
     about = ctx.folder.receipt("export")["outputs"]
     jobs = [
@@ -83,7 +91,7 @@ def plan_training(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm]
             train=ctx.folder.file(arm.file),
             dev=ctx.folder.file("dev.spacy"),
             folder=root / arm.name / str(ctx.seed + number),
-            inputs=digest(about[arm.file]["sha256"], about["dev.spacy"]["sha256"]),
+            inputs=digest(about[arm.file]["sha256"], about["dev.spacy"]["sha256"], founded),
         )
         for arm in arms
         if arm.run
@@ -109,21 +117,35 @@ def train_all(ctx: Context, jobs: Sequence[Job], config: Config, exported: Mappi
     from spacy_synthesizrr.students.train import train_student
 
     about: dict[str, Any] = {"task": student_task(exported), "has_dev": exported["dev"]["rows"] > 0, "gpu_id": int(ctx.settings["gpu_id"])}
-    trained = []
-    with progress_bar("Training", total=sum(job.steps for job in jobs), unit="steps") as bar:
+    trained: list[Trained] = []
+    with _told_when_stopped(jobs, trained), progress_bar("Training", total=sum(job.steps for job in jobs), unit="steps") as bar:
         for number, job in enumerate(jobs, start=1):
             bar.set_postfix_str(f"student {number} of {len(jobs)}: {job.arm}, seed {job.seed}", refresh=False)
             found = find_trained(job, config)
             if found:
                 bar.update(job.steps)
+                shutil.rmtree(job.unfinished, ignore_errors=True)  # killed at its very end, or left by another student's training
             trained.append(found or train_student(job, config, on_step=lambda _: bar.update(), **about))
     return trained
 
 
+@contextlib.contextmanager
+def _told_when_stopped(jobs: Sequence[Job], trained: Sequence[Trained]) -> Iterator[None]:
+    """Ctrl-C: what is there, and that the same command goes on. (Under `spacy project run` there is no time to say so.)"""
+    try:
+        yield
+    except KeyboardInterrupt:
+        job = jobs[len(trained)]
+        best = f" The best of the next so far lies in {job.unfinished / 'model-best'}." if (job.unfinished / "model-best").is_dir() else ""
+        say(f"  {len(trained)} of {len(jobs)} students are trained and stay.{best} The same command goes on.")
+        raise
+
+
 def _save(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
+    from spacy_synthesizrr.students.takehome.packaging import package_name
     from spacy_synthesizrr.students.train import save_student
 
-    name = re.sub(r"[^a-z0-9]+", "_", str(exported["task"]).lower()).strip("_") or "student"
+    name = package_name(str(exported["task"]))
     about = {"task": exported["task"], "run": ctx.folder.path.name, "labels": exported["labels"], "exclusive": exported["exclusive"]}
     about |= {"rows": exported["arms"][0]["rows"], "seed": chosen.seed, "steps": chosen.steps, "best_step": chosen.best_step}
     description = f"Text classifier for the task {exported['task']}, trained on synthetic rows. Labels: {', '.join(exported['labels'])}."

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Gold:
     """A labelled set, tokenized once for all students.
 
-    docs (Sequence[Doc]): The texts.
+    docs (Sequence[Doc]): The texts, none of them empty.
     labels (Sequence[LabelSet]): Their labels.
     lines (Sequence[int]): Their lines in the user's file.
     """
@@ -37,10 +37,6 @@ class Gold:
     docs: Sequence[Doc]
     labels: Sequence[LabelSet]
     lines: Sequence[int]
-
-    def with_text(self) -> list[int]:
-        """RETURNS (List[int]): The rows that have a text; spaCy gives the others no scores."""
-        return [row for row, doc in enumerate(self.docs) if len(doc)]
 
     def matrix(self, labels: Sequence[str]) -> Array:
         """RETURNS (Array): Rows × labels: 1 for the labels that a row has, 0 for the others."""
@@ -53,7 +49,7 @@ class Scored:
     """One student on the test set.
 
     score (float): Accuracy or micro F.
-    ece (float | None): Calibration error of its scores, see `quality.calibration.ece`; None when no row has a text.
+    ece (float | None): Calibration error of its scores, see `quality.calibration.ece`; None without rows.
     """
 
     score: float
@@ -66,10 +62,13 @@ class Scored:
 def read_gold(path: Path, nlp: Language, task: StudentTask) -> Gold:
     """Read a set that `export` wrote; texts are tokenized by the student, as they will be in use.
 
+    Rows without a text are left out, as they are in training and in `spacy evaluate`: spaCy gives them no scores.
     path (Path): A .spacy file, or a folder of shards.
     """
     docs, labels, lines = [], [], []
     for stored in read_docs(path, nlp.vocab):
+        if not len(stored):
+            continue
         docs.append(nlp.make_doc(stored.text))
         labels.append(tuple(label for label in task.labels if stored.cats[label] > 0.5))
         lines.append(int(stored.user_data[ROW_ID].rpartition(":")[2]))
@@ -116,8 +115,7 @@ def score(nlp: Language, gold: Gold, task: StudentTask) -> Scored:
     """Score one student."""
     scores, labels = predict(nlp, gold.docs, task), task.labels
     answers = answers_of(scores, task, thresholds_of(nlp, task))
-    read = gold.with_text()
-    error = ece(scores[read], gold.matrix(labels)[read], exclusive=task.exclusive) if read else None
+    error = ece(scores, gold.matrix(labels), exclusive=task.exclusive) if len(scores) else None
     return Scored(
         main_score(gold.labels, answers, labels),
         macro_f(gold.labels, answers, labels),
@@ -128,6 +126,5 @@ def score(nlp: Language, gold: Gold, task: StudentTask) -> Scored:
 
 
 def calibration(nlp: Language, gold: Gold, task: StudentTask) -> Calibration | None:
-    """RETURNS (Calibration | None): What a student's temperature is worth on these rows; None when no row has a text."""
-    read = gold.with_text()
-    return measure(nlp, [gold.docs[row] for row in read], gold.matrix(task.labels)[read], task) if read else None
+    """RETURNS (Calibration | None): What a student's temperature is worth on these rows; None without rows."""
+    return measure(nlp, gold.docs, gold.matrix(task.labels), task) if gold.docs else None

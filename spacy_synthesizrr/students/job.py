@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import digest
+from spacy_synthesizrr.fingerprints import size
 from spacy_synthesizrr.receipts import versions
 
 if TYPE_CHECKING:
@@ -51,9 +52,10 @@ class Job:
 class Trained:
     """A student that is on disk.
 
-    dev (float | None): Score of the kept model on dev (accuracy or micro F), None without dev rows.
+    dev (float | None): Score of the kept model on dev: accuracy, or micro F at thresholds that were chosen there. None without dev rows.
     best_step (int): The step it was kept from.
-    curve (Tuple[Tuple[int, float], ...]): Step and dev score of every evaluation; empty without dev rows.
+    curve (Tuple[Tuple[int, float], ...]): Step and what chose the model, at every evaluation: accuracy; in a multi-label task the mean
+        AUC over labels; or what the config's score weights say. Empty without dev rows.
     finish (dict): What was done to it afterwards: see `quality.finishing`.
     seconds (float | None): How long it was trained just now; of one that went on, the last part. Not on disk with it: the same
         training leaves the same files.
@@ -76,10 +78,10 @@ class Trained:
 
 
 def find_trained(job: Job, config: Config) -> Trained | None:
-    """RETURNS (Trained | None): The student of a job when an earlier run finished it."""
+    """RETURNS (Trained | None): The student of a job when an earlier run finished it, and nothing of it is gone."""
     try:
         record = json.loads((job.folder / RECORD).read_text(encoding="utf-8"))
-        if record["key"] != job.key(config):
+        if record["key"] != job.key(config) or record["bytes"] != size(job.folder) - size(job.folder / RECORD):
             return None
         curve = tuple((int(step), float(score)) for step, score in record["curve"])
         about = (record["dev"], int(record["best_step"]), curve, job.folder, dict(record["finish"]))

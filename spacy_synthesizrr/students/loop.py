@@ -2,7 +2,8 @@
 
 A training that broke off goes on from its last checkpoint. spaCy's loop then runs from the start again, over empty batches and with the
 evaluations that are known, so that schedules and the order of rows are replayed; from the checkpoint on it is the training that would have
-been. On the CPU the student is the same to the bit.
+been. On the CPU the student is the same to the bit, but for a frozen encoder's: its vectors differ in their last digits by the other
+texts of a batch, which are those of this process.
 """
 
 from __future__ import annotations

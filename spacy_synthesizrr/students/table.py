@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spacy_synthesizrr.students.scores import NOTHING, said
 
 USUAL = 0.5  # the threshold of labels for which dev chose no other
 FEW = 30  # test rows below which an interval must not be taken at its word
-DEV_THRESHOLD = f"Dev scores are those of training, where the threshold is {USUAL}; on test each student uses its own."
+DEV_THRESHOLD = "Each student uses its own thresholds, on test and on dev, whose very rows chose them: its dev scores are too high."
+SPACY_THRESHOLD = "spaCy itself takes one threshold for all labels, so `spacy evaluate` gives other scores than these."
+DEV_ALONE = "Dev chose the models, so its scores are too high and prove nothing."
+NO_DEV = "There were no dev rows to choose by: each model is the last of its training."
+WORSE = "On test it made the error larger: its scores put texts in order, and are no probabilities."
 FEW_ROWS = "With so few test rows such intervals are too narrow."
 
 
@@ -45,15 +49,31 @@ def between(interval: Mapping[str, float] | None) -> str:
     return NOTHING if interval is None else f"{100 * interval['low']:.1f} to {100 * interval['high']:.1f}"
 
 
+def had_dev(arms: Iterable[Mapping[str, Any]]) -> bool:
+    """RETURNS (bool): Whether any of these arms has dev scores, by which its models were chosen."""
+    return any(arm["dev"] is not None for arm in arms)
+
+
+def grew(ece: Mapping[str, float]) -> bool:
+    """RETURNS (bool): Whether the temperature made the calibration error larger, as far as one digit in percent shows it."""
+    return round(100 * ece["after"], 1) > round(100 * ece["before"], 1)
+
+
+def _temperature_note(found: Mapping[str, Any], why: str) -> str:
+    """What the temperature did on test; empty when there is nothing to say."""
+    if found["temperature"] == 1.0:
+        return f"Its scores are as training left them. {why}" if why else ""
+    before, after = (100 * found["ece"][name] for name in ("before", "after"))
+    told = f"Its temperature {found['temperature']:.2f}, fitted on dev, takes its ECE on test from {before:.1f} to {after:.1f}."
+    return " ".join(part for part in (told, why, WORSE if grew(found["ece"]) else "") if part)
+
+
 def _chosen_notes(chosen: Mapping[str, Any]) -> list[str]:
     """What is said of the student that people take home."""
     score, found = chosen["intervals"]["score"], chosen["calibration"]
     notes = [f"The student (training seed {chosen['seed']}): {100 * score['value']:.1f}, 95 % interval {between(score)}."]
-    if found and found["temperature"] != 1.0:
-        before, after = (100 * found["ece"][name] for name in ("before", "after"))
-        notes.append(f"Its temperature {found['temperature']:.2f}, fitted on dev, takes its ECE on test from {before:.1f} to {after:.1f}.")
-    if found and found["temperature"] == 1.0 and chosen["finish"].get("why"):
-        notes.append(f"Its scores are as training left them. {chosen['finish']['why']}")
+    if found and (note := _temperature_note(found, chosen["finish"].get("why", ""))):
+        notes.append(note)
     if moved := {label: value for label, value in chosen["thresholds"].items() if value != USUAL}:
         told = ", ".join(f"{label} {value:.2f}" for label, value in moved.items())
         notes.append(f"Its thresholds, chosen on dev: {told}; others {USUAL}. {DEV_THRESHOLD}")
@@ -63,7 +83,9 @@ def _chosen_notes(chosen: Mapping[str, Any]) -> list[str]:
 def _notes(evaluation: Mapping[str, Any]) -> list[str]:
     notes = [f"{arm['name']}: {arm['why']}" for arm in evaluation["arms"] if not arm["run"]]
     if evaluation["why"]:
-        return [*notes, f"Test: {evaluation['why']}. Dev chose the models, so its scores are too high and prove nothing."]
+        return [*notes, f"Test: {evaluation['why']}. {DEV_ALONE if had_dev(evaluation['arms']) else NO_DEV}"]
+    if not had_dev(evaluation["arms"]):
+        notes.append(NO_DEV)
     if evaluation["dev_in_test"]:
         notes.append(
             f"{evaluation['dev_in_test']} dev rows stand in test too: test helped to choose the models, and its scores are too high."
@@ -108,7 +130,9 @@ def comparison_table(comparison: Mapping[str, Any]) -> str:
     header = ("student", "arm", "rows", "steps", "dev", "test", "MB")
     text = table(rows, header=header, divider=True, aligns=("l", "l", *"rrrrr"), max_col=60).strip("\n")
     notes = [f"{arm['name']}: {arm['why']}" for arm in comparison["students"][0]["arms"] if not arm["run"]]
+    by_dev = had_dev(arm for one in comparison["students"] for arm in one["arms"])
     if comparison["rows"]:
         about = f"{comparison['metric']} in percent, mean ± standard deviation over training seeds"
-        return "\n".join([text, *notes, f"dev and test: {about}; {comparison['rows']} test rows. Dev chose the models: compare on test."])
-    return "\n".join([text, *notes, "There are no test rows. Dev chose the models, so its scores are too high and prove nothing."])
+        chose = "Dev chose the models: compare on test." if by_dev else NO_DEV
+        return "\n".join([text, *notes, f"dev and test: {about}; {comparison['rows']} test rows. {chose}"])
+    return "\n".join([text, *notes, f"There are no test rows. {DEV_ALONE if by_dev else NO_DEV}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 import spacy
 
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.fingerprints import replace_folder
+from spacy_synthesizrr.fingerprints import replace_folder, size
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.students.config import SCORE
+from spacy_synthesizrr.students.evaluate import answer
 from spacy_synthesizrr.students.fitting import fit, make_plain
 from spacy_synthesizrr.students.job import RECORD, Job, Trained
 from spacy_synthesizrr.students.loop import BEST, CHECKPOINT_SECONDS, Place, train_loop
 from spacy_synthesizrr.students.quality.finishing import finish
 from spacy_synthesizrr.students.readers import read_examples, read_texts
+from spacy_synthesizrr.students.scores import main_score
+
+FINISHED = "finished"
 
 if TYPE_CHECKING:
     from confection import Config
+    from spacy.language import Language
 
     from spacy_synthesizrr.students.checkpoint import Evaluation
     from spacy_synthesizrr.students.config import StudentTask
@@ -53,7 +58,6 @@ def train_student(
     place = Place(work, key, checkpoint_seconds)
     if place.checkpoint() is None:
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
     start = time.monotonic()
     try:
         evaluations = train_loop(init_nlp(fit(config, job), use_gpu=gpu_id), place, on_step=on_step)
@@ -62,9 +66,7 @@ def train_student(
     finally:
         read_examples.cache_clear()
     trained = replace(_outcome(job, evaluations, has_dev=has_dev), seconds=round(time.monotonic() - start, 1))
-    trained = replace(trained, finish=_finish(work / BEST, job, task))
-    write_json(work / BEST / RECORD, {"v": 1, "key": key, "arm": job.arm, "steps": trained.steps, **trained.to_dict()})
-    replace_folder(work / BEST, job.folder)
+    trained = _finish(trained, job, task, key)
     shutil.rmtree(work)
     return trained
 
@@ -75,18 +77,34 @@ def _outcome(job: Job, evaluations: Sequence[Evaluation], *, has_dev: bool) -> T
     if not has_dev:
         return Trained(job.arm, job.seed, steps, None, steps - 1, (), job.folder)
     best = max(evaluations, key=lambda one: (one.score, one.step))
-    curve = tuple((one.step, one.scores[SCORE]) for one in evaluations)
+    curve = tuple((one.step, one.score) for one in evaluations)
     return Trained(job.arm, job.seed, steps, best.scores[SCORE], best.step, curve, job.folder)
 
 
-def _finish(folder: Path, job: Job, task: StudentTask) -> dict[str, Any]:
-    """Calibrate the kept model on dev, and make its config plain."""
-    nlp = spacy.load(folder)
-    done = finish(nlp, [(text, cats) for text, cats, _ in read_texts(job.dev.as_posix(), job.inputs)], task).to_dict()
-    nlp.meta["synthesizrr"] = {"finish": done}
-    nlp.to_disk(folder)
-    make_plain(folder / "config.cfg")
-    return done
+def _finish(trained: Trained, job: Job, task: StudentTask, key: str) -> Trained:
+    """Calibrate the kept model on dev, make its config plain, and put it where finished students lie.
+
+    The kept model itself stays as it is until then: killed in here, a rerun finds it and finishes it again.
+    """
+    nlp = spacy.load(job.unfinished / BEST)
+    rows = [(text, cats) for text, cats, _ in read_texts(job.dev.as_posix(), job.inputs)]
+    trained = replace(trained, finish=finish(nlp, rows, task).to_dict())
+    if trained.dev is not None and not task.exclusive:
+        trained = replace(trained, dev=_dev_score(nlp, rows, task))
+    work = job.unfinished / FINISHED
+    shutil.rmtree(work, ignore_errors=True)
+    nlp.to_disk(work)
+    make_plain(work / "config.cfg")
+    record = {"v": 1, "key": key, "arm": job.arm, "bytes": size(work), "steps": trained.steps, **trained.to_dict()}
+    write_json(work / RECORD, record)
+    replace_folder(work, job.folder)
+    return trained
+
+
+def _dev_score(nlp: Language, rows: Sequence[tuple[str, Mapping[str, float]]], task: StudentTask) -> float:
+    """RETURNS (float): Micro F on dev at the student's own thresholds, as on test."""
+    gold = [tuple(label for label in task.labels if cats[label] > 0.5) for _, cats in rows]
+    return main_score(gold, answer(nlp, [nlp.make_doc(text) for text, _ in rows], task), task.labels)
 
 
 def save_student(trained: Trained, folder: Path, *, meta: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ spacy-llm finds them by entry points. Every argument is a key of the config sect
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -126,11 +125,6 @@ def task_config(task: TaskSpec, *, mode: str) -> Dict[str, Any]:
         section.pop("document_header")
     else:
         section["mode"] = mode
-    for key, value in section.items():
-        if "${" in json.dumps(value):  # confection would look for a section of that name when the pipeline is loaded
-            raise ConfigError(
-                f"{task.path}: the characters '${{' cannot stand in {key}: configs read them as a reference. Write them apart."
-            )
     return {"@llm_tasks": name, **section}
 
 

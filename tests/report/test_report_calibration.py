@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from test_page import NUMBERS, Outline, page, words
+from test_page import NUMBERS, Outline, arm, page, words
 
 from spacy_synthesizrr.report.calibration import reliability, sentences, tables
 
@@ -48,6 +48,23 @@ def test_a_student_that_was_not_calibrated_says_why():
     first, *rest = sentences(chosen)
     assert first == "Scores are as training left them. 12 dev rows are too few."
     assert rest[-1] == "Thresholds stay."
+
+
+@pytest.mark.parametrize(("temperature", "thresholds", "rows", "said"), [
+    (0.5, {"sport": 0.3}, 60, "Dev chose the model before it chose temperature and thresholds, so on dev"),
+    (0.5, {}, 60, "before it chose temperature, so"), (1.0, {"sport": 0.3}, 60, "before it chose thresholds, so"),
+    (1.0, {"sport": 0.5}, 12, "Dev chose the model, so on dev it looks"), (1.0, {}, 0, "There were no dev rows to choose or fit"),
+])  # fmt: skip
+def test_only_what_dev_chose_is_said_to_be_chosen_by_it(temperature, thresholds, rows, said):
+    chosen = {**changed(temperature=temperature), "thresholds": thresholds, "finish": {"rows": rows, "why": "", "notes": []}}
+    assert said in list(sentences(chosen))[1]
+
+
+def test_without_dev_scores_no_student_is_the_best_on_dev():
+    arms = [arm("main", (), [0.7, 0.8]), arm("seed-only", (), [0.85])]
+    text = words(page(arms=arms, evaluation={**CHOSEN, "thresholds": {"sport": 0.5}}))
+    assert text.count("(training seed 1, the first; there were no dev rows to choose by)") == 2
+    assert "best on dev" not in text and "its dev scores are too high" not in text
 
 
 def test_the_page_has_a_section_on_calibration():

@@ -89,7 +89,7 @@ class StudentRun:
             f"name: News.Test\nk_seeds: {k_seeds}\nlabels:\n{lines}prompt: {{instruction: 'Write {{verbalization}}.'}}\n{files}"
         )
         (path / "strategy.cfg").write_text(STRATEGY)
-        (path / "student.cfg").write_text((ROOT / "configs" / "student.bow.cfg").read_text())
+        (path / "student.bow.cfg").write_text((ROOT / "configs" / "student.bow.cfg").read_text())
         self.labelled("corpus", 1)
         self.labelled("seeds", 2)
         self.labelled("dev", 4, first=200)
@@ -130,7 +130,7 @@ class StudentRun:
         self.folder.path.mkdir(parents=True, exist_ok=True)
         task = read_task(self.task)
         found = {kind: task.file(kind) for kind in ("corpus", "seeds", "dev", "test", "train")}
-        paths = {"strategy": self.path / "strategy.cfg", "student": self.path / "student.cfg"}
+        paths = {"strategy": self.path / "strategy.cfg", "student": self.path / "student.bow.cfg"}
         inputs = {
             "v": 1,
             "identity": {"task": str(self.task)},

@@ -9,6 +9,7 @@ import sys
 import pytest
 import spacy
 from plain_spacy import plain_python, plain_site
+from spacy.training import Corpus
 from student_run import StudentRun
 from typer.testing import CliRunner
 
@@ -70,6 +71,55 @@ def test_the_wheel_says_what_it_is(done, made):
     assert meta["performance"]["cats_micro_f"] == pytest.approx(chosen["score"])
     assert meta["performance"]["cats_f_per_type"].keys() == {"sport", "business"}
     assert [name.split(">")[0] for name in meta["requirements"]] == ["spacy"]
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """A run of a multi-label task, named as no package may be, with dev rows enough to choose thresholds."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run = StudentRun.make(tmp_path_factory.mktemp("several"), k_seeds=1)
+        monkeypatch.setattr("spacy_synthesizrr.stores.opening.open_store", lambda ctx: run.store)
+        run.task.write_text("exclusive: false\n" + run.task.read_text().replace("News.Test", "7.odd-x"))
+        run.accept(3)
+        run.labelled("dev", 30, first=200)
+        ctx = run.ready()
+        for step in (export, train, evaluate):
+            step.run(ctx)
+    return run
+
+
+def test_scores_at_thresholds_of_its_own_do_not_have_spacys_names(several, tmp_path):
+    chosen = several.json("evaluation.json")["chosen"]
+    assert set(chosen["thresholds"].values()) != {0.5}
+    made = package.package(several.ready(), Wanted(tmp_path))
+    assert made.name == "en_odd_x"
+    meta = json.loads((made.wheel.parents[1] / "meta.json").read_text(encoding="utf-8"))
+    found = meta["performance"]
+    assert found["micro_f_at_thresholds"] == pytest.approx(chosen["score"])
+    assert found["f_per_label_at_thresholds"].keys() == {"sport", "business"}
+    assert not found.keys() & spacys_scores(several).keys()
+    assert "`spacy evaluate` gives other scores than these" in several.folder.file("card.md").read_text(encoding="utf-8")
+
+
+def test_scores_at_the_threshold_that_spacy_takes_have_its_names(several):
+    evaluation = several.json("evaluation.json")
+    evaluation["chosen"]["thresholds"] = {"sport": 0.5, "business": 0.5}
+    assert package.performance(evaluation, threshold=0.5).keys() & spacys_scores(several).keys() == set(package.SPACYS.values())
+    assert not package.performance(evaluation, threshold=0.4).keys() & spacys_scores(several).keys()
+
+
+def test_a_student_without_test_rows_has_no_performance():
+    assert package.performance({"chosen": None}, threshold=0.5) == {}
+
+
+def spacys_scores(run):
+    nlp = spacy.load(run.folder.file("student"))
+    return nlp.evaluate(list(Corpus(run.folder.file("test.spacy"))(nlp)))
+
+
+@pytest.mark.parametrize(("name", "made"), [("7.odd-x", "odd_x"), ("News.Test", "news_test"), ("__9", "student"), ("a1", "a1")])
+def test_any_name_has_a_nearest_one_that_a_package_may_have(name, made):
+    assert packaging.package_name(name) == made
 
 
 def test_the_readme_is_the_card_and_loads_the_package(made):

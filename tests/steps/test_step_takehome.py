@@ -10,7 +10,7 @@ from spacy_synthesizrr.models.answers import ledger
 from spacy_synthesizrr.models.answers.budget import Spent
 from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.steps.takehome import teacher_cost
-from spacy_synthesizrr.students.takehome.labelling import BY_RULE, HERE, UNKNOWN
+from spacy_synthesizrr.students.takehome.labelling import BY_RULE, HERE, LOST, UNKNOWN
 
 CHAT = '[teacher]\n@llm_models = "synthesizrr.ChatCompletions.v1"\nmodel = "m"\nbase_url = "{url}"\napi_key_env = "NO_SUCH_KEY"\n'
 FAR, NEAR = CHAT.format(url="https://example.com/v1"), CHAT.format(url="http://127.0.0.1:9/v1")
@@ -84,7 +84,14 @@ def test_a_teacher_of_somebody_else_is_not_built(run, tmp_path):
     assert found["labelling"]["cost"] > 0
 
 
-def test_a_config_that_cannot_be_used_any_more_says_so(run, tmp_path):
-    found = teacher_cost(context(run, tmp_path, f"{FAR}no_such_setting = 1\n"), TEXTS)
-    assert found["labelling"]["cost"] is None
-    assert found["note"].startswith("The price of the teacher cannot be found")
+@pytest.mark.parametrize(("config", "reason"), [
+    (FAR + "no_such_setting = 1\n", "model.no_such_setting: unexpected argument"),
+    (CHAT.format(url="http://bob:hunter2@host/v1") + 'api_key = "sk-123456"\n', "model.api_key: unexpected argument"),
+    ('[teacher]\n@llm_models = "synthesizrr.HFCausalLM.v1"\nmodel = "/home/alice/m.gguf"\n', "/home/alice/m.gguf"),
+], ids=["unknown setting", "secret", "moved weights"])  # fmt: skip
+def test_why_a_price_cannot_be_found_is_said_and_not_kept(run, tmp_path, capsys, config, reason):
+    found = teacher_cost(context(run, tmp_path, config), TEXTS)
+    assert (found["labelling"]["cost"], found["note"]) == (None, LOST)
+    said = capsys.readouterr().out
+    assert "The price of the teacher cannot be found: " in said and reason in said
+    assert "hunter2" not in said and "sk-123456" not in said

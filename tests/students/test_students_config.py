@@ -111,3 +111,24 @@ def test_cpu_needs_nothing():
 def test_missing_gpu_is_named_with_a_cure():
     with pytest.raises(StudentError, match="no GPU 97.*--vars.gpu_id -1"):
         use_gpu(97)
+
+
+SHIPPED = {"cats_score": 0.0, "cats_micro_f": 1.0}
+
+
+@pytest.mark.parametrize("kind", ["bow", "reduce", "ensemble", "frozen", "transformer", "distilbert", "deberta-v3-large"])
+def test_ranking_chooses_the_model_where_thresholds_come_after_it(kind):
+    path = Path(__file__).parents[2] / "configs" / f"student.{kind}.cfg"
+    weights = {
+        exclusive: read_student_config(path, StudentTask(("a", "b"), exclusive, "en"))["training"]["score_weights"]
+        for exclusive in (True, False)
+    }
+    assert weights[True] == SHIPPED
+    assert weights[False] == {**SHIPPED, "cats_micro_f": 0.0, "cats_macro_auc": 1.0}
+
+
+def test_score_weights_of_ones_own_are_left_alone(tmp_path):
+    text = (Path(__file__).parents[2] / "configs" / "student.bow.cfg").read_text(encoding="utf-8")
+    (tmp_path / "student.cfg").write_text(text.replace("cats_score = 0.0", "cats_macro_f = 0.7"), encoding="utf-8")
+    config = read_student_config(tmp_path / "student.cfg", StudentTask(("a", "b"), False, "en"))
+    assert config["training"]["score_weights"] == {"cats_macro_f": 0.7, "cats_micro_f": 1.0}

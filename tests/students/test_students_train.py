@@ -16,6 +16,7 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.students.config import StudentTask, read_student_config
 from spacy_synthesizrr.students.evaluate import answer, load_each, read_gold, score
 from spacy_synthesizrr.students.export import write_docs
+from spacy_synthesizrr.students.fitting import fit, make_plain
 from spacy_synthesizrr.students.job import Job, find_trained
 from spacy_synthesizrr.students.rows import StudentRow
 from spacy_synthesizrr.students.train import save_student, train_student
@@ -234,3 +235,58 @@ def test_shards_are_streamed(sets, tmp_path):
     found = train(job(sets, tmp_path, train=tmp_path / "train.spacy"))
     assert (found.steps, spacy.load(found.folder)(TEXT).cats["sport"] > 0.5) == (51, True)
     assert "synthesizrr" not in (found.folder / "config.cfg").read_text()
+
+
+def test_killed_while_it_is_finished_a_student_is_finished_by_the_rerun(trained, sets, tmp_path, monkeypatch):
+    from spacy_synthesizrr.students import train as module
+
+    def killed(path, row):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_json", killed)
+        train(job(sets, tmp_path), checkpoint_seconds=0)
+    again = train(job(sets, tmp_path), checkpoint_seconds=0)
+    assert (again.folder / "textcat/model").read_bytes() == (trained.folder / "textcat/model").read_bytes()
+    assert [path.name for path in (tmp_path / "main").iterdir()] == ["0"]
+
+
+def test_student_of_which_a_file_is_gone_does_not_count(trained, sets, tmp_path):
+    folder = shutil.copytree(trained.folder, tmp_path / "main" / "0")
+    assert find_trained(job(sets, tmp_path), read_student_config(BOW, TASK))
+    (folder / "textcat/model").unlink()
+    assert find_trained(job(sets, tmp_path), read_student_config(BOW, TASK)) is None
+
+
+def test_refused_config_leaves_nothing_behind(sets, tmp_path):
+    config = read_student_config(BOW, TASK)
+    config["components"]["textcat"]["model"]["length"] = "long"
+    with pytest.raises(ConfigError):
+        train_student(job(sets, tmp_path), config, task=TASK, has_dev=True)
+    assert not (tmp_path / "main").exists()
+
+
+@pytest.mark.parametrize(("warmup", "total"), [(6, 0), (7, 6), ("6", 100), (-1, 10)])
+def test_schedule_without_a_share_is_told(sets, tmp_path, warmup, total):
+    config = read_student_config(BOW, TASK)
+    rate = {"@schedules": "warmup_linear.v1", "initial_rate": 0.001, "warmup_steps": warmup, "total_steps": total}
+    config["training"]["optimizer"]["learn_rate"] = rate
+    with pytest.raises(ConfigError, match="warmup_steps"):
+        train_student(job(sets, tmp_path), config, task=TASK, has_dev=True)
+
+
+def test_schedule_may_refer_to_the_steps_and_ends_with_the_training(sets, tmp_path):
+    config = read_student_config(BOW, TASK)
+    rate = {"@schedules": "warmup_linear.v1", "initial_rate": 0.001, "warmup_steps": 40, "total_steps": "${training.max_steps}"}  # 400
+    config["training"]["optimizer"]["learn_rate"] = rate
+    assert fit(config, job(sets, tmp_path))["training"]["optimizer"]["learn_rate"] == {**rate, "warmup_steps": 5, "total_steps": 51}
+
+
+def test_saved_config_names_no_place(sets, tmp_path):
+    config = read_student_config(BOW, TASK)
+    config["paths"]["secret"] = "/home/somebody/rows"
+    config["components"]["textcat"]["model"]["name"] = ["/home/somebody/encoder", "org/model"]
+    config.to_disk(tmp_path / "config.cfg")
+    make_plain(tmp_path / "config.cfg")
+    assert "somebody" not in (tmp_path / "config.cfg").read_text()
+    assert load_config(tmp_path / "config.cfg")["components"]["textcat"]["model"]["name"] == ["encoder", "org/model"]

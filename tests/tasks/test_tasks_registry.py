@@ -73,12 +73,6 @@ def test_an_unknown_mode_is_refused_with_choices(task_file):
         make_refine_task("a,b", mode="retrcl")
 
 
-def test_a_text_that_configs_would_take_for_a_reference_is_refused(task_file):
-    task_file.write_text(TASK.replace("Agreement.", "'Agreement on ${x}.'"), encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"'\$\{'.*labels"):
-        task_config(read_task(task_file), mode="retricl")
-
-
 def test_a_missing_task_file_is_named(tmp_path):
     with pytest.raises(TaskFileError, match="nowhere.yml"):
         make_refine_task(task=str(tmp_path / "nowhere.yml"))

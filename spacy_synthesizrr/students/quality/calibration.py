@@ -14,10 +14,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LOWEST, HIGHEST = 0.05, 20.0  # bounds of the temperature
+LOWEST, HIGHEST = 0.005, 20.0  # bounds of the temperature; a student of few steps gives tiny logits, which need a low one
 BINS = 15  # of equal width, as in Guo et al.
 NO_GAIN = 1e-9  # an NLL that sinks by less sinks by rounding alone
 AT_BOUND = 1e-3  # of log T
+TOO_LOW = f"The temperature lies at its lower bound, {LOWEST:g}: this student is less sure than any temperature can mend; train it longer."
+TOO_HIGH = f"The temperature lies at its upper bound, {HIGHEST:g}: on dev its scores hardly tell right from wrong."
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -99,8 +101,10 @@ def fit_temperature(logits: Array, gold: Array, *, exclusive: bool) -> Fit:
     if loss(0.0) - loss(best) <= NO_GAIN:
         return Fit(1.0, "No other temperature fits dev better.")
     temperature = float(np.exp(best))
-    if min(best - low, high - best) < AT_BOUND:
-        return Fit(temperature, f"The temperature lies at a bound ({LOWEST:g} to {HIGHEST:g}): dev says little about how sure to be.")
+    if best - low < AT_BOUND:
+        return Fit(temperature, TOO_LOW)
+    if high - best < AT_BOUND:
+        return Fit(temperature, TOO_HIGH)
     return Fit(temperature, "Every dev row is right; the temperature is fitted as if one more had been wrong." if separable else "")
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.reviewed import HUMAN, LEFT_OUT, SUGGESTION, UNREVIEWED
 from spacy_synthesizrr.students.scores import NOTHING, said
-from spacy_synthesizrr.students.table import DEV_THRESHOLD, FEW, FEW_ROWS, between
+from spacy_synthesizrr.students.table import DEV_THRESHOLD, FEW, FEW_ROWS, SPACY_THRESHOLD, USUAL, WORSE, between, grew
 from spacy_synthesizrr.students.takehome.markdown import escape, table
 from spacy_synthesizrr.taskfile import TaskSpec
 
 MEGA = 1_000_000
+EACH = 1000  # documents that costs are given for
 SOURCES = {
     HUMAN: "chosen by people",
     SUGGESTION: "a tie between people that the suggestion broke",
@@ -126,7 +127,8 @@ def _scores(facts: Facts) -> Iterator[str]:
     yield "## Scores"
     yield ""
     if found["why"]:
-        yield f"Not tested: {escape(found['why'])}. Dev scores are too high, since dev chose the models."
+        dev = "Dev scores are too high, since dev chose the models." if _by_dev(facts) else "There were no dev rows either."
+        yield f"Not tested: {escape(found['why'])}. {dev}"
         yield ""
     rows = [_arm(arm) for arm in found["arms"] if arm["run"]]
     yield table(("learned from", "rows", "updates", f"dev {metric}, %", f"test {metric}, %", "95 % interval", "ECE, %"), rows)
@@ -159,7 +161,7 @@ def _arm(arm: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _calibration(facts: Facts) -> Iterator[str]:
     chosen = facts.evaluation["chosen"] or {}
-    found, done = chosen.get("calibration"), chosen.get("finish") or facts.meta.get("synthesizrr", {}).get("finish", {})
+    found, done = chosen.get("calibration"), _finish(facts)
     yield "## Its scores as probabilities"
     yield ""
     if found:
@@ -175,11 +177,15 @@ def _calibration(facts: Facts) -> Iterator[str]:
             f"The temperature {done['temperature']:.2f} was fitted on {done['rows']:,} dev rows, which had chosen the model before. "
             f"{escape(done['why'])}".strip()
         )
+        if found and grew(found["ece"]):
+            yield WORSE
     if done.get("thresholds"):
         yield ""
         yield table(("label", "given from score"), ((label, f"{value:.3f}") for label, value in done["thresholds"].items()))
         yield ""
-        yield f"{' '.join(map(escape, done['notes']))} {DEV_THRESHOLD}".strip()
+        told = [DEV_THRESHOLD] if _by_dev(facts) else []
+        told += [SPACY_THRESHOLD] if _moved(done) else []
+        yield " ".join([*map(escape, done["notes"]), *told])
 
 
 def _speed(facts: Facts) -> Iterator[str]:
@@ -214,9 +220,10 @@ def _teacher(facts: Facts) -> Iterator[str]:
         rows.append(("measured in this run, 1,000 requests", *_tokens(spent)))
     if estimate := teacher["labelling"]:
         rows.append(("estimate: labelling 1,000 documents with the teacher", *_tokens(estimate)))
-    if rows:
-        yield table(("what", "prompt tokens", "answer tokens", "money"), rows)
-        yield ""
+    seconds = EACH / facts.takehome["speed"]["docs_per_second"]
+    rows.append((f"this student: labelling {EACH:,} documents in {seconds:.2g} s on the machine above", "none", "none", "none"))
+    yield table(("what", "prompt tokens", "answer tokens", "money"), rows)
+    yield ""
     yield escape(teacher["note"]) or "Money is in the currency of the teacher's price."
 
 
@@ -229,13 +236,37 @@ def _limits(facts: Facts) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield "* It learned from synthetic rows: it knows what the teacher and the corpus know, with their mistakes and their slant."
-    chosen = "the model and its temperature" if facts.task.exclusive else "the model, its temperature and its thresholds"
-    yield f"* Dev chose {chosen}; only test scores are fair, and only for texts like those of test."
+    yield f"* {_choice(facts)}"
     yield "* The interval is about test rows alone, not about other training seeds or other synthetic rows."
     if facts.evaluation["dev_in_test"]:
         yield f"* {facts.evaluation['dev_in_test']:,} dev rows stand in test too: its test scores are too high."
     if unseen := facts.exported["label_sources"].get(UNREVIEWED, 0):
         yield f"* Nobody looked at {unseen:,} of the rows that it learned from."
+
+
+def _choice(facts: Facts) -> str:
+    """What dev chose, and which scores are fair therefore."""
+    if not _by_dev(facts):
+        return "There were no dev rows to choose by. Test scores are fair only for texts like those of test."
+    done = _finish(facts)
+    chosen = ["its temperature"] if done.get("temperature", 1.0) != 1.0 else []
+    chosen += ["its thresholds"] if _moved(done) else []
+    named = " and ".join(filter(None, (", ".join(["the model", *chosen[:-1]]), *chosen[-1:])))
+    return f"Dev chose {named}; only test scores are fair, and only for texts like those of test."
+
+
+def _finish(facts: Facts) -> Mapping[str, Any]:
+    """What was done to this student after training; empty where nobody finished it."""
+    found: Mapping[str, Any] = (facts.evaluation["chosen"] or {}).get("finish") or facts.meta.get("synthesizrr", {}).get("finish", {})
+    return found
+
+
+def _moved(done: Mapping[str, Any]) -> bool:
+    return any(value != USUAL for value in done.get("thresholds", {}).values())
+
+
+def _by_dev(facts: Facts) -> bool:
+    return facts.trained["chosen"]["dev"] is not None
 
 
 def _versions(facts: Facts) -> Iterator[str]:

@@ -12,6 +12,7 @@ from spacy_synthesizrr.sourcing.context import estimate_tokens
 EACH = 1000  # requests or documents that numbers are given for
 BY_RULE = "The teacher works by rule and costs nothing; it cannot label documents."
 HERE = "The teacher runs on a machine of yours: it takes time and no money per token."
+LOST = "The price of the teacher cannot be found."
 UNKNOWN = "The price of the teacher is not known; put it into its config under [teacher.price]."
 
 

@@ -36,7 +36,7 @@ class Wanted:
     """How a package shall be called.
 
     out (Path): Folder that gets a folder NAME-VERSION.
-    name (str): Of the pipeline, without the language; "" is the student's own.
+    name (str): Of the pipeline, without the language; "" is the student's own, or the nearest to it that a package may have.
     version (str): As PEP 440 has it.
     license (str): Such as "MIT" or "proprietary"; "" says nothing.
     force (bool): Whether a package of the same name and version may be replaced.
@@ -75,7 +75,8 @@ def make_package(student: Path, wanted: Wanted, *, card: str, performance: Mappi
     """
     _check_tools()
     meta = read_json(student / "meta.json")
-    name, version = _name(wanted.name or str(meta["name"])), _version(wanted.version)
+    name = _name(wanted.name) if wanted.name else package_name(str(meta["name"]))
+    version = _version(wanted.version)
     loaded = name if name.startswith(f"{meta['lang']}_") else f"{meta['lang']}_{name}"
     folder = wanted.out / f"{loaded}-{version}"
     _make_room(folder, force=wanted.force)
@@ -134,11 +135,18 @@ def _check_tools() -> None:
             raise MissingExtraError(tool, EXTRA) from None
 
 
+def package_name(name: str) -> str:
+    """RETURNS (str): The name of a package that is nearest to any other name, such as "odd_x" for "7.odd-x"."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_").lstrip("_0123456789") or "student"
+
+
 def _name(name: str) -> str:
     if _NAME.fullmatch(name):
         return name
-    proposed = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_0123456789") or "student"
-    raise InputError(f"'{name}' cannot be the name of a package: small letters, digits and single '_' only.", cure=f"Try --name {proposed}")
+    raise InputError(
+        f"'{name}' cannot be the name of a package: a small letter, then small letters, digits and single '_' only.",
+        cure=f"Try --name {package_name(name)}",
+    )
 
 
 def _version(version: str) -> str:

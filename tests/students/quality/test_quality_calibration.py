@@ -12,6 +12,8 @@ from spacy_synthesizrr.students.quality.calibration import (
     BINS,
     HIGHEST,
     LOWEST,
+    TOO_HIGH,
+    TOO_LOW,
     bins_of,
     brier,
     ece,
@@ -118,7 +120,19 @@ def test_a_classifier_that_is_mostly_wrong_is_made_as_unsure_as_may_be():
     gold = np.eye(3)[np.arange(60) % 3]
     fit = fit_temperature(-5 * gold, gold, exclusive=True)
     assert fit.temperature == pytest.approx(HIGHEST, rel=1e-2)
-    assert "at a bound" in fit.note
+    assert fit.note == TOO_HIGH
+
+
+def test_a_student_that_is_far_too_unsure_gets_the_low_temperature_that_it_needs():
+    found, gold = drawn(3000, 0.02, exclusive=True)
+    fit = fit_temperature(found, gold, exclusive=True)
+    assert (fit.temperature, fit.note) == (pytest.approx(0.02, rel=0.1), "")
+
+
+def test_a_student_that_no_temperature_makes_sure_enough_is_blamed_and_not_dev():
+    found, gold = drawn(3000, 0.001, exclusive=True)
+    fit = fit_temperature(found, gold, exclusive=True)
+    assert (fit.temperature, fit.note) == (pytest.approx(LOWEST, rel=1e-2), TOO_LOW)
 
 
 @given(arrays.arrays(np.float64, st.integers(1, 30), elements=st.floats(0, 1)), seeds)

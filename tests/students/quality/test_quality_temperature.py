@@ -72,7 +72,7 @@ def test_log_ratios_shrink_by_exactly_the_temperature(architecture, task):
 
 
 @every_kind
-@pytest.mark.parametrize("temperature", [0.05, 7.0])
+@pytest.mark.parametrize("temperature", [0.005, 0.05, 7.0])
 def test_the_label_on_top_stays(architecture, task, temperature):
     nlp = fresh(architecture, task)
     docs = read(nlp)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spacy_synthesizrr.students.table import WORSE
 from spacy_synthesizrr.students.takehome.card import Facts, card, load_line
 from spacy_synthesizrr.taskfile import TaskSpec
 
@@ -21,9 +22,12 @@ def task(*, exclusive=True, definition="Matches."):
     return TaskSpec.model_validate({"path": Path("task.yml"), "name": "news", "exclusive": exclusive, "labels": labels, "prompt": prompt})
 
 
-def facts(*, exclusive=True, definition="Matches.", test=True, finish=FINISH, labelling=None, measured=None, note="", threads=None):
+def facts(
+    *, exclusive=True, definition="Matches.", test=True, finish=FINISH, labelling=None, measured=None, note="", threads=None, dev=0.8
+):
     arm = {"name": "main", "run": True, "why": "", "rows": 90, "steps": 201, "labels": {"sport": 40, "business": 50}}
     spread = {"mean": 0.8, "sd": 0.01}
+    by_dev = None if dev is None else spread
     away = {"name": "fewgen", "run": False, "why": "not run: this teacher only copies"}
     score = {"p": 0.8, "r": 0.7, "f": 0.75, "rows": 10}
     chosen = {
@@ -40,11 +44,11 @@ def facts(*, exclusive=True, definition="Matches.", test=True, finish=FINISH, la
         {"run": "r", "strategy": "synthesizrr", "store": "memory", "embedder": "lsa", "teacher": "openai",
          "teacher_model": "some-model", "student": "bow"},
         {"lang": "en", "arms": [arm], "label_sources": {"human": 30, "unreviewed": 60}},
-        {"arms": [{**arm, "seeds": [{}, {}]}], "chosen": {"seed": 1, "dev": 0.8}},
+        {"arms": [{**arm, "seeds": [{}, {}]}], "chosen": {"seed": 1, "dev": dev}},
         {
             "metric": "accuracy", "rows": 20 if test else 0, "why": "" if test else "no test rows", "dev_in_test": 0,
-            "arms": [{**arm, "dev": spread, "test": spread, "interval": INTERVAL, "ece": spread} if test
-                     else {**arm, "dev": spread, "test": None, "interval": None, "ece": None}, away],
+            "arms": [{**arm, "dev": by_dev, "test": spread, "interval": INTERVAL, "ece": spread} if test
+                     else {**arm, "dev": by_dev, "test": None, "interval": None, "ece": None}, away],
             "chosen": chosen if test else None, "baselines": {"majority": {"label": "sport", "score": 0.5}} if test else {},
         },
         {"speed": speed, "teacher": {"measured": measured, "labelling": labelling, "note": note}},
@@ -99,6 +103,42 @@ def test_without_test_rows_nothing_is_claimed():
     assert "Not tested: no test rows. Dev scores are too high" in made
     assert "Not measured: there are no test rows." in made
     assert "interval 72" not in made
+
+
+def test_without_dev_rows_nothing_is_said_to_be_chosen_by_them():
+    unfinished = {**FINISH, "temperature": 1.0, "rows": 0, "why": "0 dev rows are too few.", "thresholds": {"sport": 0.5, "business": 0.5}}
+    for made in (card(facts(dev=None, finish=unfinished)), card(facts(dev=None, finish=unfinished, exclusive=False, test=False))):
+        assert "There were no dev rows to choose by." in made
+        assert "Dev chose" not in made and "dev chose" not in made and "Dev scores" not in made
+    assert "There were no dev rows either." in made
+
+
+@pytest.mark.parametrize(("temperature", "thresholds", "chosen"), [
+    (1.0, {}, "the model;"), (1.0, {"sport": 0.5}, "the model;"), (0.5, {}, "the model and its temperature;"),
+    (1.0, {"sport": 0.3}, "the model and its thresholds;"), (0.5, {"sport": 0.3}, "the model, its temperature and its thresholds;"),
+])  # fmt: skip
+def test_the_card_tells_what_dev_chose_and_no_more(temperature, thresholds, chosen):
+    made = card(facts(exclusive=not thresholds, finish={**FINISH, "temperature": temperature, "thresholds": thresholds}))
+    assert f"* Dev chose {chosen} only test scores are fair" in made
+
+
+def test_what_the_student_takes_stands_beside_what_the_teacher_costs():
+    row = "| this student: labelling 1,000 documents in 0.081 s on the machine above | none | none | none |"
+    about = {"prompt_tokens": 90_000, "answer_tokens": 2_000, "cost": 1.5}
+    assert row in card(facts()) and row in card(facts(labelling=about))
+
+
+def test_thresholds_that_spacy_does_not_know_are_told():
+    said = "`spacy evaluate` gives other scores than these"
+    assert said in card(facts(exclusive=False, finish={**FINISH, "thresholds": {"sport": 0.3, "business": 0.5}}))
+    assert said not in card(facts(exclusive=False, finish={**FINISH, "thresholds": {"sport": 0.5, "business": 0.5}}))
+
+
+def test_a_temperature_that_did_harm_on_test_is_said_so():
+    harmed = facts()
+    assert WORSE not in card(harmed)
+    harmed.evaluation["chosen"]["calibration"]["ece"] |= {"before": 0.1, "after": 0.3}
+    assert WORSE in card(harmed)
 
 
 def test_a_student_that_was_not_calibrated_says_why():

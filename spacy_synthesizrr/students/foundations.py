@@ -1,0 +1,57 @@
+"""What a student is built on that its config only names: a pretrained encoder, and the packages that run it.
+
+The same config with other weights under the same name is another student. And what is missing for a student is told before any other is
+trained.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spacy_synthesizrr.errors import ConfigError, require
+
+if TYPE_CHECKING:
+    from confection import Config
+
+ARCHITECTURE = "synthesizrr.TransformerTextCat.v1"
+EXTRA, PACKAGES = "transformers", ("torch", "transformers")
+SECTION = "components.textcat.model"
+
+
+def foundation(config: Mapping[str, Any]) -> dict[str, str]:
+    """What a student's config names.
+
+    config (Mapping): With values instead of references.
+    RETURNS (dict): A hash of every encoder, by component, and versions of torch and transformers; empty without one.
+    RAISES (MissingExtraError): Without torch or transformers, where they are needed.
+    RAISES (ConfigError): When an encoder is not there.
+    """
+    from spacy_synthesizrr.embedders.folders import model_folder
+    from spacy_synthesizrr.embedders.sentence_layout import read_layout
+
+    found = {}
+    for name, component in dict(config.get("components") or {}).items():
+        model = component.get("model") if isinstance(component, dict) else None
+        if isinstance(model, dict) and model.get("@architectures") == ARCHITECTURE and "name" in model:
+            for package in PACKAGES:
+                require(package, EXTRA)
+                found[package] = importlib.metadata.version(package)
+            folder = model_folder(model["name"], model.get("revision"), section=SECTION, cached=True)
+            found[name] = read_layout(folder, section=SECTION).digest()
+    return found
+
+
+def check_builds(config: Config) -> None:
+    """Build the pipeline once, without any data.
+
+    RAISES (ConfigError): When spaCy refuses the config.
+    """
+    from confection import ConfigValidationError
+    from spacy.util import load_model_from_config
+
+    try:
+        load_model_from_config(config)
+    except (ConfigValidationError, ValueError) as error:
+        raise ConfigError(f"spaCy refuses the student's config: {' '.join(str(error).split())}") from error
