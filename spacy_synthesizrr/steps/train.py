@@ -59,6 +59,7 @@ def _body(ctx: Context) -> dict[str, Any]:
     trained = train_all(ctx, jobs, config, exported)
     chosen = max((student for student in trained if student.arm == MAIN), key=lambda student: (student.dev or 0.0, -student.seed))
     _save(ctx, chosen, exported)
+    _tell_long_texts(ctx)
     write_json(ctx.folder.file(REPORT), _report(ctx, exported, arms, trained, chosen))
     if not exported["dev"]["rows"]:
         say("  There are no dev rows: the last model of each training is kept, and the first seed's becomes the student.")
@@ -150,6 +151,22 @@ def _save(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
     about |= {"rows": exported["arms"][0]["rows"], "seed": chosen.seed, "steps": chosen.steps, "best_step": chosen.best_step}
     description = f"Text classifier for the task {exported['task']}, trained on synthetic rows. Labels: {', '.join(exported['labels'])}."
     save_student(chosen, ctx.folder.file(STUDENT), meta={"name": name, "description": description, "synthesizrr": about})
+
+
+def _tell_long_texts(ctx: Context) -> None:
+    import spacy
+    from spacy.vocab import Vocab
+
+    from spacy_synthesizrr.students.export import read_docs
+    from spacy_synthesizrr.students.transformer.lengths import long_texts
+
+    docs = read_docs(ctx.folder.file("train.spacy"), Vocab())
+    found = long_texts(spacy.load(ctx.folder.file(STUDENT)), (doc.text for doc in docs))
+    if found and found[0]:
+        say(
+            f"  {found[0]:,} train texts have more than {found[1]} tokens: the student reads their beginning. "
+            'Raise max_length, or set long_texts = "windows".'
+        )
 
 
 def _report(ctx: Context, exported: Mapping[str, Any], arms: list[Arm], trained: list[Trained], chosen: Trained) -> dict[str, Any]:

@@ -290,3 +290,14 @@ def test_saved_config_names_no_place(sets, tmp_path):
     make_plain(tmp_path / "config.cfg")
     assert "somebody" not in (tmp_path / "config.cfg").read_text()
     assert load_config(tmp_path / "config.cfg")["components"]["textcat"]["model"]["name"] == ["encoder", "org/model"]
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_two_hundred_labels_are_learned(tmp_path, exclusive):
+    labels = tuple(f"label {number}" for number in range(200))
+    task = StudentTask(labels, exclusive, "en")
+    for kind in ("train", "dev"):
+        some = [StudentRow(f"{kind}:{number}", f"word{number} word{number}", (label,)) for number, label in enumerate(labels)]
+        write_docs(some, tmp_path / f"{kind}.spacy", nlp=spacy.blank("en"), labels=labels)
+    nlp = spacy.load(train(job(tmp_path, tmp_path, steps=401), task).folder)
+    assert answer(nlp, [nlp.make_doc("word7 word7"), nlp.make_doc("word199 word199")], task) == [("label 7",), ("label 199",)]

@@ -147,3 +147,12 @@ def test_an_encoder_is_found_in_a_package_that_is_not_imported(tmp_path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     assert package_folder("with_encoder") == tmp_path / "with_encoder" / "inner"
     assert [package_folder(name) for name in ("without_encoder", "nowhere_at_all", "org/name", "__main__")] == [None] * 4
+
+
+def test_students_without_an_encoder_read_all_of_a_text():
+    from spacy_synthesizrr.students.transformer.lengths import long_texts
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("textcat")
+    assert long_texts(nlp, ["a text"]) is None

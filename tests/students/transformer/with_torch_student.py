@@ -392,3 +392,12 @@ def test_spacy_trains_by_the_config(kind, bert, tmp_path):
         nlp, _ = train(init_nlp(config), tmp_path / "out", stdout=log, stderr=log)
     best = spacy.load(tmp_path / "out" / "model-best")
     assert best.evaluate(examples(best))["cats_micro_f"] == 1.0
+
+
+def test_texts_that_are_cut_are_counted(tmp_path):
+    from spacy_synthesizrr.students.transformer.lengths import long_texts
+
+    nlp, _ = trained(save(tmp_path / "bert"), steps=1)
+    assert long_texts(nlp, ["storm", LONG, "", LONG]) == (2, 32)
+    windows, _ = trained(save(tmp_path / "bert"), steps=1, long_texts="windows")
+    assert long_texts(windows, [LONG]) is None
