@@ -36,8 +36,8 @@ def with_spacy(config: dict[str, Any], train: Set, test: Set) -> tuple[float, Ca
     import random
 
     from spacy.training import Example
-    from spacy.util import fix_random_seed, load_model_from_config
-    from thinc.api import Adam, warmup_linear
+    from spacy.util import load_model_from_config
+    from thinc.api import Adam, fix_random_seed, warmup_linear
 
     fix_random_seed(SEED)
     nlp = load_model_from_config(config, auto_fill=True)
