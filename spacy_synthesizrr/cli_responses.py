@@ -40,11 +40,10 @@ def open_responses(run: str, file: Path | None) -> ResponseStore:
 
 def _path(run: str) -> Path:
     from spacy_synthesizrr.context import Context
-    from spacy_synthesizrr.steps.teacher import ANSWERS
+    from spacy_synthesizrr.steps.teacher import answers_file
 
     ctx = Context.open(run)
-    named = (ctx.config("teacher").get("teacher") or {}).get("responses")
-    return Path(named) if named else ctx.folder.file(ANSWERS)
+    return answers_file(ctx, ctx.config("teacher").get("teacher") or {})
 
 
 @app.command("ls")

@@ -19,6 +19,11 @@ class Settings(BaseModel):
 Section = TypeVar("Section", bound=Settings)
 
 
+def config_names(folder: Path, kind: str) -> list[str]:
+    """RETURNS (List[str]): The names that there are of a kind: of files KIND.NAME.cfg."""
+    return [file.name.split(".")[1] for file in sorted(folder.glob(f"{kind}.*.cfg"))]
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Parse a .cfg file.
 
@@ -28,7 +33,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
     if not path.is_file():
         kind = path.name.split(".")[0]
-        names = [file.name.split(".")[1] for file in sorted(path.parent.glob(f"{kind}.*.cfg"))]
+        names = config_names(path.parent, kind)
         wanted = path.name.removeprefix(f"{kind}.").removesuffix(".cfg")
         raise ConfigError(f"There is no config {path}. {choices(wanted, names)} Set it with: --vars.{kind} NAME")
     try:

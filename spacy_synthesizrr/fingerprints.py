@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,19 @@ def known_fingerprint(path: Path, name: str, cache: Cache) -> dict[str, Any]:
     if time.time_ns() - status.st_mtime_ns > SETTLED_NS:
         cache[name] = {"stamp": stamp, "about": about}
     return about
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to be written that takes another's place when it is whole.
+
+    YIELDS (Path): An empty folder beside it. What a killed process left there is gone; an error leaves the old folder as it was.
+    """
+    work = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    yield work
+    replace_folder(work, folder)
 
 
 def replace_folder(new: Path, old: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,19 @@ from spacy_synthesizrr.errors import ConfigError, require
 EXTRA = "transformers"
 CONFIG, MODULES = "config.json", "modules.json"
 NO_MODEL = 'Give the folder of a model, or its name in the Hugging Face hub, such as "sentence-transformers/all-MiniLM-L6-v2".'
+
+
+@contextlib.contextmanager
+def loading(folder: Path, *, section: str = "embedder", what: str = "model") -> Iterator[None]:
+    """Tell what the libraries say of a model that they cannot load.
+
+    section (str), what (str): Of the config file, and what it names, for the error.
+    RAISES (ConfigError): In place of whatever they raise.
+    """
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
+        raise ConfigError(f"[{section}] The {what} in {folder} cannot be loaded: {' '.join(str(error).split())[:600]}") from error
 
 
 def model_folder(names: str | Sequence[str], revision: str | None, *, section: str = "embedder", cached: bool = False) -> Path:

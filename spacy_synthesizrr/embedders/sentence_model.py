@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spacy_synthesizrr.embedders.folders import loading
 from spacy_synthesizrr.embedders.onnx import batches
 from spacy_synthesizrr.embedders.sentence_layout import Layout, activation
 from spacy_synthesizrr.errors import ConfigError, MissingExtraError, StoreError, require
@@ -34,16 +35,8 @@ def load_model(layout: Layout, *, max_tokens: int | None, batch: int, device: st
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     if layout.foreign:
         return _by_the_package(layout, max_tokens, batch, place)
-    with _loading(layout.folder):
+    with loading(layout.folder):
         return TorchModel(layout, max_tokens=max_tokens, batch=batch, device=place).embed
-
-
-@contextlib.contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:  # whatever the libraries say of a model
-        raise ConfigError(f"[embedder] The model in {folder} cannot be loaded: {' '.join(str(error).split())[:600]}") from error
 
 
 def _by_the_package(layout: Layout, max_tokens: int | None, batch: int, device: str) -> Run:
@@ -54,7 +47,7 @@ def _by_the_package(layout: Layout, max_tokens: int | None, batch: int, device: 
             f"[embedder] The model in {layout.folder} {layout.foreign}; this needs the package sentence-transformers, which is not "
             "installed. Install it with: pip install sentence-transformers; or choose another model."
         ) from error
-    with _loading(layout.folder):
+    with loading(layout.folder):
         model = package.SentenceTransformer(
             str(layout.folder), device=device, trust_remote_code=False, local_files_only=True, model_kwargs={"use_safetensors": True}
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spacy_synthesizrr.configs import config_names
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.errors import ConfigError, choices
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.students.job import Job
 
 FOLDER, REPORT = "compare", "compare.json"
-PREFIX, SUFFIX = "student.", ".cfg"
 
 
 def compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
     check_main(arms[0], exported["labels"])
     paths = {kind: _config_path(ctx, kind) for kind in dict.fromkeys(kinds)}
     if not paths:
-        raise ConfigError(f"There is nothing to compare. {choices('', _known(ctx))}")
+        raise ConfigError(f"There is nothing to compare. {choices('', config_names(ctx.config_path('student').parent, 'student'))}")
     plans = {kind: _plan(ctx, exported, arms, kind, path) for kind, path in paths.items()}
     found: dict[str, Any] = {"v": 1, "metric": metric_of(exported), "rows": exported["test"]["rows"], "students": []}
     for kind, (config, jobs) in plans.items():
@@ -73,22 +74,18 @@ def _plan(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm], kind: 
     """The students of a kind; those that `train` made are taken as they are, and nothing is added to them."""
     from spacy_synthesizrr.students.job import find_trained
 
+    config, jobs = plan_training(ctx, exported, arms, path=path, root=ctx.folder.file(FOLDER) / kind)
     if path == ctx.config_path("student"):
-        config, jobs = plan_training(ctx, exported, arms, path=path, root=ctx.folder.file(TRAINING))
-        if all(find_trained(job, config) for job in jobs):
-            return config, jobs
-    return plan_training(ctx, exported, arms, path=path, root=ctx.folder.file(FOLDER) / kind)
-
-
-def _known(ctx: Context) -> list[str]:
-    paths = ctx.config_path("student").parent.glob(f"{PREFIX}*{SUFFIX}")
-    return sorted(path.name.removeprefix(PREFIX).removesuffix(SUFFIX) for path in paths)
+        theirs = [replace(job, folder=ctx.folder.file(TRAINING) / job.arm / str(job.seed)) for job in jobs]
+        if all(find_trained(job, config) for job in theirs):
+            return config, theirs
+    return config, jobs
 
 
 def _config_path(ctx: Context, kind: str) -> Path:
-    path = ctx.config_path("student").parent / f"{PREFIX}{kind}{SUFFIX}"
+    path = ctx.config_path("student").with_name(f"student.{kind}.cfg")
     if not path.is_file():
-        raise ConfigError(f"There is no student '{kind}': {path} is missing. {choices(kind, _known(ctx))}")
+        raise ConfigError(f"There is no student '{kind}': {path} is missing. {choices(kind, config_names(path.parent, 'student'))}")
     return path
 
 

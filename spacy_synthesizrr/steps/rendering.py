@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
@@ -16,7 +15,7 @@ from spacy_synthesizrr.models.answers.responses import ResponseStore, request_ha
 from spacy_synthesizrr.models.chat.wire import messages_of
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import estimate_tokens
-from spacy_synthesizrr.steps.teacher import ANSWERS, Arm, identity, pipeline, teacher
+from spacy_synthesizrr.steps.teacher import Arm, answers_file, identity, pipeline, teacher
 from spacy_synthesizrr.synthesis import docs
 
 
@@ -52,7 +51,7 @@ def answered(ctx: Context, model: Any) -> Iterator[Callable[[Prompt], bool]]:
     model (Callable): The teacher.
     """
     block = teacher(ctx)
-    path = Path(str(block["responses"])).expanduser() if block.get("responses") else ctx.folder.file(ANSWERS)
+    path = answers_file(ctx, block)
     if not path.is_file():
         yield lambda prompt: False
         return

@@ -138,10 +138,9 @@ def _spent(ctx: Context) -> Total:
     from spacy_synthesizrr.models.answers.budget import Total
     from spacy_synthesizrr.models.answers.ledger import prepare, spent
     from spacy_synthesizrr.models.answers.responses import ResponseStore
-    from spacy_synthesizrr.steps.teacher import ANSWERS
+    from spacy_synthesizrr.steps.teacher import answers_file
 
-    named = _teacher(ctx).get("responses")
-    path = Path(str(named)).expanduser() if named else ctx.folder.file(ANSWERS)
+    path = answers_file(ctx, _teacher(ctx))
     if not path.is_file():
         return Total()
     with ResponseStore(path) as store:

@@ -53,6 +53,12 @@ def teacher(ctx: Context) -> dict[str, Any]:
     return dict(block)
 
 
+def answers_file(ctx: Context, block: Mapping[str, Any]) -> Path:
+    """RETURNS (Path): Where the answers of a run's teacher lie: in the store that its section [teacher] names, else in the run's own."""
+    named = block.get("responses")
+    return Path(str(named)).expanduser() if named else ctx.folder.file(ANSWERS)
+
+
 def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, stage: str = "") -> Language:
     """A blank pipeline with our task and the run's teacher, whose answers are remembered in the response store.
 

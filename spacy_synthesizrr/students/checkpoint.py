@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy
 
-from spacy_synthesizrr.fingerprints import replace_folder
+from spacy_synthesizrr.fingerprints import new_folder
 from spacy_synthesizrr.jsonl import write_json
 
 if TYPE_CHECKING:
@@ -79,20 +78,18 @@ def write_checkpoint(folder: Path, key: str, nlp: Language, optimizer: Optimizer
 
     key (str): Of the job.
     """
-    work = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(work, ignore_errors=True)
-    (work / WEIGHTS).mkdir(parents=True)
-    for name, model in _models(nlp):
-        (work / WEIGHTS / name).write_bytes(model.to_bytes())
     names = dict(_names(nlp))
     arrays = {f"{kind}/{names[key]}": _plain(array) for kind in AVERAGES for key, array in (getattr(optimizer, kind) or {}).items()}
-    numpy.savez(work / MOMENTS, allow_pickle=False, **arrays)
     state = {
         "v": 1, "key": key, "step": evaluations[-1].step, "evaluations": [one.to_list() for one in evaluations],
         "updates": {names[key]: number for key, number in optimizer.nr_update.items()}, "random": _random(),
     }  # fmt: skip
-    write_json(work / STATE, state)
-    replace_folder(work, folder)
+    with new_folder(folder) as work:
+        (work / WEIGHTS).mkdir()
+        for name, model in _models(nlp):
+            (work / WEIGHTS / name).write_bytes(model.to_bytes())
+        numpy.savez(work / MOMENTS, allow_pickle=False, **arrays)
+        write_json(work / STATE, state)
 
 
 def read_checkpoint(folder: Path, key: str) -> Checkpoint | None:

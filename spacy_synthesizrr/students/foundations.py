@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.errors import ConfigError, require
+from spacy_synthesizrr.students.transformer.settings import EXTRA, SECTION
 
 if TYPE_CHECKING:
     from confection import Config
 
 ARCHITECTURE = "synthesizrr.TransformerTextCat.v1"
-EXTRA, PACKAGES = "transformers", ("torch", "transformers")
-SECTION = "components.textcat.model"
+PACKAGES = ("torch", "transformers")
 
 
 def foundation(config: Mapping[str, Any]) -> dict[str, str]:

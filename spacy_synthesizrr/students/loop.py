@@ -8,7 +8,6 @@ texts of a batch, which are those of this process.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacy_synthesizrr.fingerprints import replace_folder
+from spacy_synthesizrr.fingerprints import new_folder
 from spacy_synthesizrr.students.checkpoint import Checkpoint, Evaluation, read_checkpoint, write_checkpoint
 
 if TYPE_CHECKING:
@@ -109,16 +108,14 @@ def _follow(
             continue
         if is_best:
             with nlp.use_params(optimizer.averages) if optimizer.averages else nullcontext():
-                _keep(nlp, place.folder / BEST)
+                save_pipeline(nlp, place.folder / BEST)
         if time.monotonic() - saved >= place.seconds:
             write_checkpoint(place.folder / CHECKPOINT, place.key, nlp, optimizer, evaluations)
             saved = time.monotonic()
     return tuple(evaluations)
 
 
-def _keep(nlp: Language, folder: Path) -> None:
-    work = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(work, ignore_errors=True)  # killed here, an earlier training may have left half of one
-    work.parent.mkdir(parents=True, exist_ok=True)
-    nlp.to_disk(work)
-    replace_folder(work, folder)
+def save_pipeline(nlp: Language, folder: Path) -> None:
+    """Save a pipeline where an older one may be, which stays until the new one is whole."""
+    with new_folder(folder) as work:
+        nlp.to_disk(work)

@@ -18,7 +18,7 @@ from spacy_synthesizrr.students.config import SCORE
 from spacy_synthesizrr.students.evaluate import answer
 from spacy_synthesizrr.students.fitting import fit, make_plain
 from spacy_synthesizrr.students.job import RECORD, Job, Trained
-from spacy_synthesizrr.students.loop import BEST, CHECKPOINT_SECONDS, Place, train_loop
+from spacy_synthesizrr.students.loop import BEST, CHECKPOINT_SECONDS, Place, save_pipeline, train_loop
 from spacy_synthesizrr.students.quality.finishing import finish
 from spacy_synthesizrr.students.readers import read_examples, read_texts
 from spacy_synthesizrr.students.scores import main_score
@@ -114,7 +114,4 @@ def save_student(trained: Trained, folder: Path, *, meta: dict[str, Any]) -> Non
     """
     nlp = spacy.load(trained.folder)
     nlp.meta.update({**meta, "synthesizrr": {**nlp.meta.get("synthesizrr", {}), **meta.get("synthesizrr", {})}})
-    work = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(work, ignore_errors=True)
-    nlp.to_disk(work)
-    replace_folder(work, folder)
+    save_pipeline(nlp, folder)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from filled_in import fill_in
 from review_room import candidate, task
 
 from argilla_bridge import commands
@@ -87,16 +88,7 @@ def careful(walked):
 
 def correct(run, *texts):
     """Write corrections into the first rows. RETURNS: All rows."""
-    path = run.folder.file("review/rows.csv")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row, text in zip(rows, texts, strict=False):
-        row["corrected"] = text
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return rows
+    return fill_in(run.folder.file("review/rows.csv"), texts, column="corrected")
 
 
 def rows_of(run, name):

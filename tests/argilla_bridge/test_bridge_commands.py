@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filled_in import fill_in, lines
 
 from argilla_bridge import commands
 from spacy_synthesizrr.candidates import Candidate
@@ -26,23 +27,6 @@ def run(walked):
     config.write_text(config.read_text().replace("blind = 0.1", "blind = 0"))
     prepare.run(prepare.Choices("tiny", "tiny", per_label=4, review="file"))
     return Context.open("tiny")
-
-
-def lines(path):
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def fill_in(path, answers):
-    """Answer the first rows of a file."""
-    rows = lines(path)
-    for row, answer in zip(rows, answers, strict=False):
-        row["label"] = answer
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return rows
 
 
 def reviewed(ctx, name="reviewed.jsonl"):

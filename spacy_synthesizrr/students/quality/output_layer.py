@@ -126,10 +126,11 @@ def watching(layer: Model[Any, Any]) -> Iterator[list[Array]]:
     """
     outputs: list[Array] = []
     forward: Callable[..., Any] = layer._func
+    is_softmax = _kind(layer) == "softmax"
 
     def watched(model: Any, inputs: Any, is_train: bool) -> Any:
         found = forward(model, inputs, is_train)
-        before = _before_softmax(model, inputs) if _kind_of(forward) == "softmax" else found[0]
+        before = _before_softmax(model, inputs) if is_softmax else found[0]
         outputs.append(np.array(model.ops.to_numpy(before), dtype=np.float64))
         return found
 
@@ -138,10 +139,6 @@ def watching(layer: Model[Any, Any]) -> Iterator[list[Array]]:
         yield outputs
     finally:
         layer._func = forward
-
-
-def _kind_of(forward: Callable[..., Any]) -> str:
-    return str(getattr(forward, "__module__", "")).rpartition(".")[2]
 
 
 def _before_softmax(model: Any, inputs: Any) -> Any:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -100,6 +101,17 @@ class EncoderShim(PyTorchShim):
         if bytes_data:
             self.hold(Encoder.from_bytes(bytes_data))
         return self
+
+
+def encoder_of(nlp: Language) -> tuple[str, EncoderShim] | None:
+    """RETURNS (Tuple[str, EncoderShim] | None): The first component with an encoder of ours, by name, and that; None without one."""
+    for name, component in nlp.pipeline:
+        model = getattr(component, "model", None)
+        for layer in model.walk() if isinstance(model, Model) else ():
+            for shim in layer.shims:
+                if isinstance(shim, EncoderShim):
+                    return name, shim
+    return None
 
 
 def encoder_layer(settings: Settings) -> Layer:

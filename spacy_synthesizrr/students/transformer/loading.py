@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.embedders.folders import model_folder
+from spacy_synthesizrr.embedders.folders import loading, model_folder
 from spacy_synthesizrr.embedders.sentence_layout import read_layout
 from spacy_synthesizrr.errors import ConfigError, require
 from spacy_synthesizrr.students.transformer.encoder import Encoder, without_pooler
@@ -31,7 +31,7 @@ def load_encoder(settings: Settings) -> Encoder:
     require("torch", EXTRA)
     folder = model_folder(settings.names, settings.revision, section=SECTION, cached=True)
     layout = _layout(folder)
-    with _told(layout.transformer), _quietly(transformers.utils.logging):
+    with loading(layout.transformer, section=SECTION, what="encoder"), _quietly(transformers.utils.logging):
         config = transformers.AutoConfig.from_pretrained(layout.transformer, **OPTIONS)
         check_kind(config, layout.transformer)
         set_dropout(config, settings.dropout)
@@ -100,14 +100,6 @@ def longest(model: Any) -> int | None:
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings) - first
     return getattr(model.config, "max_position_embeddings", None)
-
-
-@contextlib.contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:  # whatever the libraries say of a model
-        raise ConfigError(f"[{SECTION}] The encoder in {folder} cannot be loaded: {' '.join(str(error).split())[:600]}") from error
 
 
 @contextlib.contextmanager

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.errors import StudentError, require
-from spacy_synthesizrr.fingerprints import replace_folder
+from spacy_synthesizrr.fingerprints import new_folder
 from spacy_synthesizrr.students.transformer.settings import EXTRA, FIRST, WINDOWS
 
 if TYPE_CHECKING:
@@ -60,36 +59,30 @@ def export_onnx(student_folder: Path, out: Path, *, quantize: bool = False) -> l
     nlp, name, shim = _student(student_folder)
     if out.exists() and not (out / MODEL).is_file() and any(out.iterdir()):
         raise StudentError(f"{out} holds other things. Give a folder that is new, or one that an earlier export wrote.")
-    work = out.with_name(f".{out.name}.new")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
     pipe = nlp.get_pipe(name)
-    _write_graph(pipe, shim, work / MODEL)
-    if quantize:
-        _quantize(work / MODEL)
     exclusive = not pipe.model.attrs["multi_label"]  # type: ignore[attr-defined]
-    _write_tokenizer(shim, work / TOKENIZER)
     said = nlp.meta.get("synthesizrr") or {}
     about = {"labels": list(pipe.labels), "exclusive": exclusive, "thresholds": (said.get("finish") or {}).get("thresholds")}  # type: ignore[attr-defined]
-    (work / LABELS).write_text(json.dumps(about, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    (work / README).write_text(TEXT.format(name=nlp.meta["name"], notes=_notes(shim, exclusive, quantize)), encoding="utf-8")
-    replace_folder(work, out)
+    with new_folder(out) as work:
+        _write_graph(pipe, shim, work / MODEL)
+        if quantize:
+            _quantize(work / MODEL)
+        _write_tokenizer(shim, work / TOKENIZER)
+        (work / LABELS).write_text(json.dumps(about, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        (work / README).write_text(TEXT.format(name=nlp.meta["name"], notes=_notes(shim, exclusive, quantize)), encoding="utf-8")
     return [out / file for file in (MODEL, TOKENIZER, LABELS, README)]
 
 
 def _student(folder: Path) -> tuple[Language, str, EncoderShim]:
     import spacy
 
-    from spacy_synthesizrr.students.transformer.layer import EncoderShim
+    from spacy_synthesizrr.students.transformer.layer import encoder_of
 
     if not (folder / "config.cfg").is_file():
         raise StudentError(f"There is no student in {folder}. Train one first: synthesizrr train --run NAME")
     nlp = spacy.load(folder)
-    for name in nlp.pipe_names:
-        layers = getattr(getattr(nlp.get_pipe(name), "model", None), "layers", [])
-        shims = layers[0].shims if layers else []
-        if shims and isinstance(shims[0], EncoderShim):
-            return nlp, name, shims[0]
+    if found := encoder_of(nlp):
+        return nlp, *found
     raise StudentError(
         f"The student in {folder} ({', '.join(nlp.pipe_names)}) has no transformer, so there is nothing to export to ONNX. "
         "Train one with --vars.student transformer; a bag of words is fast as it is."
