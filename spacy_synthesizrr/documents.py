@@ -17,6 +17,7 @@ WRITTEN_BY: Mapping[str, str] = {
     "index.json": "index",
     "plan.json": "plan",
     "funnel.json": "curate",
+    "curation.json": "curate",
     "metrics.json": "measure",
     "export.json": "export",
     "student.json": "train",

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, GENERATED, REJECTED, Candidate, Event
 from spacy_synthesizrr.curation.verdicts import RowFilter
@@ -210,8 +210,9 @@ def judge(candidate: Candidate, passage: str, accept: RowFilter, *, field: str) 
     if candidate.status != GENERATED:
         return candidate
     verdict = accept(candidate, candidate.fields[field], passage)
-    detail: dict[str, Any] = {} if verdict.score is None else {"score": verdict.score}
-    return candidate.after(Event(STEP, ACCEPTED if verdict.accepted else REJECTED, verdict.reason, detail))
+    detail = {**({} if verdict.score is None else {"score": verdict.score}), **verdict.detail}
+    event = Event(STEP, ACCEPTED if verdict.accepted else REJECTED, verdict.reason, detail)
+    return candidate.after(event) if verdict.text is None else candidate.after(event, fields={**candidate.fields, field: verdict.text})
 
 
 def _write(file: IO[str], candidate: Candidate) -> None:

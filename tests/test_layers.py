@@ -12,7 +12,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress words sentences extensions secret_names __init__",
-    "cli_errors jsonl configs lines fingerprints label_sets",
+    "cli_errors jsonl configs lines fingerprints label_sets yaml_lines",
     "receipts tables taskfile",
     "corpus_rows",
     "context corpus embedders models documents",
@@ -21,7 +21,7 @@ LAYERS = (
     "curation",
     "labelled metrics sourcing funnel",
     "draws tasks students",
-    "components synthesis report trace",
+    "components synthesis report trace set_filters",
     "steps",
     "doctor scaffold env_file cli_steps",
     "cli_responses cli_teacher cli_index cli_doctor cli_env cli_students",

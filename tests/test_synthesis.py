@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from spacy_synthesizrr.candidates import ACCEPTED, FAILED, REJECTED, Candidate, Event, Seed
-from spacy_synthesizrr.synthesis import Outcome, kinds_of
+from spacy_synthesizrr.candidates import ACCEPTED, FAILED, GENERATED, REJECTED, Candidate, Event, Seed
+from spacy_synthesizrr.curation.verdicts import repair
+from spacy_synthesizrr.synthesis import Outcome, judge, kinds_of
 
 
 def done(label, status, reason=""):
@@ -33,3 +34,10 @@ def test_only_failures_that_may_pass_of_labels_that_are_short_are_unanswered(out
 
 def test_kinds_are_told_with_the_most_frequent_first():
     assert kinds_of({"missing": 1, "budget": 1, "timeout": 3}) == "timeout 3, budget 1, missing 1"
+
+
+def test_row_that_was_mended_says_the_mended_text_from_then_on():
+    row = done("a", GENERATED).after(Event("synthesize", GENERATED), fields={"premise": "p", "text": "Sure: rain"})
+    mended = judge(row, "", lambda *row: repair("sure", "rain"), field="text")
+    assert (mended.status, mended.fields) == (ACCEPTED, {"premise": "p", "text": "rain"})
+    assert mended.events[-1].detail == {"repaired": "sure"}

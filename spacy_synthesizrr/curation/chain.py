@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import build
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, Remembers, RowFilter, SwitchedOff, Verdict
+from spacy_synthesizrr.curation.verdicts import ACCEPT, BEFORE, REPAIRED, Binder, FilterInputs, Remembers, RowFilter, SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.taskfile import TaskSpec
 
@@ -19,23 +20,37 @@ class Chain:
     """Row filters in order: the first that turns a row away says why.
 
     filters (Iterable[RowFilter]): A chain among them is taken apart, so that only the outermost one lets filters remember.
+    field (str): Name of the generated field, which a filter may mend.
     """
 
-    def __init__(self, filters: Iterable[RowFilter]) -> None:
+    def __init__(self, filters: Iterable[RowFilter], *, field: str = "text") -> None:
+        self.field = field
         self.filters: list[RowFilter] = []
         for item in filters:
             self.filters.extend(item.filters if isinstance(item, Chain) else [item])
 
     def __call__(self, candidate: Candidate, text: str, passage: str) -> Verdict:
-        """Judge a row, and let the filters remember it when all accept it. See `RowFilter`."""
+        """Judge a row, and let the filters remember it when all accept it. See `RowFilter`.
+
+        A filter that mends the text hands it on mended: the filters after it, and those that remember, see what the row will say.
+        RETURNS (Verdict): The first rejection, or all that was mended in one; either knows the text that the teacher wrote.
+        """
+        written, mended, detail = text, list[str](), dict[str, Any]()
         for judge in self.filters:
             verdict = judge(candidate, text, passage)
+            if verdict.text is not None:
+                text = verdict.text
+                candidate = replace(candidate, fields={**candidate.fields, self.field: text})
+                mended.append(str(verdict.detail[REPAIRED]))
+            detail |= {key: value for key, value in verdict.detail.items() if key != REPAIRED}
+            if mended:
+                detail |= {REPAIRED: mended, BEFORE: written}
             if not verdict.accepted:
-                return verdict
+                return replace(verdict, detail=detail)
         for judge in self.filters:
             if isinstance(judge, Remembers):
                 judge.remember(candidate, text)
-        return ACCEPT
+        return Verdict(True, detail=detail, text=text if mended else None) if detail else ACCEPT
 
 
 def read_row_filters(
@@ -72,18 +87,19 @@ def read_row_filters(
             off.append(f"The filter '{name}' is off: {made.reason}.")
         else:
             running.append(made)
-    return Chain(running), off
+    return Chain(running, field=task.generated.name), off
 
 
-def build_filter(sections: dict[str, Any], name: str, *, kind: str, path: Path | str) -> Any:
+def build_filter(sections: dict[str, Any], name: str, *, kind: str, path: Path | str, fits: Callable[[Any], bool] = callable) -> Any:
     """Build what one section [kind.name] describes.
 
+    fits (Callable): Whether what was made can be a filter of this kind.
     RAISES (ConfigError): When it names no registered factory, or the factory refuses its arguments.
     """
     where = f"{path}: [{kind}]"
     if not isinstance(sections[name], dict):
         raise ConfigError(f"{where} '{name}' is no section (was: {sections[name]!r}). Write [{kind}.{name}] with a line @misc = \"...\".")
     made = build(sections, name, path=where)
-    if not callable(made):
+    if not fits(made):
         raise ConfigError(f"{where} '{name}' describes no filter (it made: {type(made).__name__}). Name one with a line @misc = \"...\".")
     return made

@@ -1,7 +1,7 @@
 """What a filter is and what it says.
 
 A *row filter* judges one candidate by its text, its passage and the rows before it; it runs inside `synthesize`, in plan
-order. A *set filter* needs the finished set; it runs in `curate` and only takes away.
+order. A *set filter* needs the finished set; it runs in `curate`, takes rows away and says what it knows of those that stay.
 
 Filters come from configs/curate.cfg. A section `[row_filters.NAME]` names a registered factory with arguments from the
 config alone; the factory returns a *binder*, which is called once per run with what only the run knows (`FilterInputs`:
@@ -11,7 +11,7 @@ the task, its seeds, its dev and test texts, whether the teacher only copies) an
         -> bind(FilterInputs(task, seeds))        # what the run knows
             -> filter(candidate, text, passage)   # one row at a time
 
-A factory of a set filter returns the filter itself: it is called with all rows and the run's `Lookup`.
+Set filters and their binders: see set_filters/running.py.
 
 Replay: a filter's verdict follows from its config, its `FilterInputs` and the rows it has been shown, in their order, and
 from nothing else (no clock, no chance, no files). A filter that remembers rows has a method `remember`, which the chain
@@ -20,15 +20,12 @@ calls only for rows that every filter accepted: a text that another filter turne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.taskfile import TaskSpec
-
-if TYPE_CHECKING:
-    from spacy_synthesizrr.lookup import Lookup
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,29 @@ class Verdict:
     accepted (bool): Whether it may stay.
     reason (str): A short fixed word such as "near_copy"; empty when accepted.
     score (float): What the decision rests on, where it rests on a number; its unit is the filter's.
+    detail (Mapping): What else the row's event should tell, as plain JSON.
+    text (str | None): What the generated field of an accepted row says from now on, where a row filter mended it. The chain keeps
+        the text before in the event.
+    labels (Tuple[str, ...] | None): The labels of an accepted row from now on, where a set filter changed them.
+    weight (float | None): Its weight from now on.
     """
 
     accepted: bool
     reason: str = ""
     score: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    text: str | None = None
+    labels: tuple[str, ...] | None = None
+    weight: float | None = None
 
 
 ACCEPT = Verdict(True)
+REPAIRED, BEFORE = "repaired", "before"  # keys in the detail of an event: what was mended, in order, and the text that the teacher wrote
+
+
+def repair(what: str, text: str) -> Verdict:
+    """RETURNS (Verdict): Accepted with another text; `what` is a short fixed word for what was mended."""
+    return Verdict(True, detail={REPAIRED: what}, text=text)
 
 
 def reject(reason: str, score: float | None = None) -> Verdict:
@@ -103,4 +115,3 @@ class SwitchedOff:
 
 
 Binder: TypeAlias = Callable[[FilterInputs], RowFilter | SwitchedOff]
-SetFilter: TypeAlias = "Callable[[Iterable[Candidate], Lookup], Iterator[tuple[str, Verdict]]]"

@@ -1,20 +1,19 @@
 """`curate`: judge the finished set, keep every rejected row with its reason, count the funnel.
 
-Set filters only take away. What they leave goes to accepted.jsonl, what they or the row filters turned away (and what
-failed) to rejected.jsonl, for the run itself and for each control arm that was synthesized.
+What the set filters leave goes to accepted.jsonl, what they or the row filters turned away (and what failed) to
+rejected.jsonl, for the run itself and for each control arm that was synthesized. What they found out goes to curation.json.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.candidates import ACCEPTED, REJECTED, Candidate, Event
+from spacy_synthesizrr.candidates import ACCEPTED, ROW_VERSION, Candidate
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.curation.sets import Rows, read_set_filters, taken_away
-from spacy_synthesizrr.curation.verdicts import Verdict
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.funnel import Funnel
 from spacy_synthesizrr.jsonl import atomic, dumps, write_json
@@ -22,28 +21,32 @@ from spacy_synthesizrr.lines import count_lines
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
+from spacy_synthesizrr.set_filters.running import SET_FILTERS, STEP, Curated, Rows, SetBinder, SetInputs, curated, read_set_filters
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.synthesis import FILES
 
-STEP = "curate"
+REPORT = "curation.json"
 OUTPUTS = ("accepted.jsonl", "rejected.jsonl", "funnel.json")
 _, KEPT, AWAY = FILES  # what the row filters of `synthesize` let through and turned away
 NO_LACK = ("rank", "surplus")  # hits that the plan did not need
 
 
 def run(ctx: Context) -> bool:
-    """Write accepted.jsonl, rejected.jsonl and funnel.json for every arm.
+    """Write accepted.jsonl, rejected.jsonl and funnel.json for every arm, and curation.json.
 
     RETURNS (bool): Whether work was done.
     """
     arms = synthesized_arms(ctx.folder)
+    filters = read_set_filters(ctx.config("curate"), path=ctx.config_path("curate"))
+    configs = sorted({kind for binder in filters.values() for kind in binder.configs})
+    rests_on: dict[str, Any] = {"files": ("seeds", "dev", "train"), "settings": ("seed", "lang")} if filters else {}
     return run_step(
         ctx.folder,
         STEP,
-        after=("plan", "synthesize"),
-        settings=ctx.depends(task=True, configs=("curate",)),
-        outputs=[(folder / name).as_posix() for folder in arms.values() for name in OUTPUTS],
-        body=lambda: _body(ctx, arms),
+        after=("index", "plan", "synthesize") if filters else ("plan", "synthesize"),
+        settings=ctx.depends(task=True, configs=("curate", *configs), **rests_on),
+        outputs=[REPORT, *((folder / name).as_posix() for folder in arms.values() for name in OUTPUTS)],
+        body=lambda: _body(ctx, arms, filters),
     )
 
 
@@ -56,25 +59,42 @@ def synthesized_arms(folder: RunFolder) -> dict[str, Path]:
     return {folder.name or MAIN: folder for folder in sorted(folders)}
 
 
-def _body(ctx: Context, arms: Mapping[str, Path]) -> dict[str, Any]:
-    filters = read_set_filters(ctx.config("curate"), path=ctx.config_path("curate"))
-    if not filters:
-        return {name: _arm(ctx, name, folder, {}) for name, folder in arms.items()}
-    lookup = _lookup(ctx)
-    with contextlib.closing(lookup.store):
-        return {
-            name: _arm(ctx, name, folder, taken_away(ctx.folder.path / folder / KEPT, filters, lookup)) for name, folder in arms.items()
-        }
+def _body(ctx: Context, arms: Mapping[str, Path], filters: Mapping[str, SetBinder]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    with contextlib.ExitStack() as stack:
+        lookup = None
+        if filters:
+            lookup = _lookup(ctx)
+            stack.enter_context(contextlib.closing(lookup.store))
+        counts = {name: _arm(ctx, name, folder, filters, lookup, told) for name, folder in arms.items()}
+    write_json(ctx.folder.file(REPORT), {"v": ROW_VERSION, "arms": told})
+    return counts
 
 
-def _arm(ctx: Context, name: str, folder: Path, away: Mapping[str, tuple[str, Verdict]]) -> dict[str, int]:
+def _arm(
+    ctx: Context, name: str, folder: Path, filters: Mapping[str, SetBinder], lookup: Lookup | None, told: dict[str, Any]
+) -> dict[str, int]:
     where = ctx.folder.path / folder
     funnel = _start(ctx, name, where / "planned.jsonl")
-    sort_rows(where, away, funnel, what=f"Curating ({name})")
+    with _curated(ctx, name, where, filters, lookup) as found:
+        sort_rows(where, found, funnel, what=f"Curating ({name})")
+    told[name] = {"filters": found.told, "off": list(found.off)}
+    for sentence in found.off if name == MAIN else ():
+        say(sentence)
     leaks = {"leaks": read_document(ctx.folder, "plan.json")["leaks"]["counts"]} if name == MAIN else {}
     write_json(where / "funnel.json", funnel.to_dict() | leaks)
     _tell(name, funnel)
     return {"accepted": funnel.total.accepted, "asked": funnel.total.asked, "short": funnel.short}
+
+
+def _curated(
+    ctx: Context, arm: str, where: Path, filters: Mapping[str, SetBinder], lookup: Lookup | None
+) -> contextlib.AbstractContextManager[Curated]:
+    if lookup is None:
+        return contextlib.nullcontext(Curated(Rows(where / KEPT), (), {}, ()))
+    sections = ctx.config("curate")[SET_FILTERS]
+    kinds = {name: str(sections[name]["@misc"]) for name in filters}
+    return curated(where / KEPT, filters, SetInputs(ctx, arm, where, lookup), kinds=kinds)
 
 
 def _lookup(ctx: Context) -> Lookup:
@@ -96,28 +116,22 @@ def _start(ctx: Context, arm: str, planned: Path) -> Funnel:
     return funnel
 
 
-def sort_rows(where: Path, away: Mapping[str, tuple[str, Verdict]], funnel: Funnel, *, what: str) -> None:
+def sort_rows(where: Path, found: Curated, funnel: Funnel, *, what: str) -> None:
     """Stream an arm's rows into accepted.jsonl and rejected.jsonl and count them.
 
     where (Path): The arm's folder.
-    away (Mapping): Filter and verdict for each row that the set filters take away; the others pass as they are.
+    found (Curated): What the set filters left and took away.
     """
     with atomic(where / "accepted.jsonl") as kept, atomic(where / "rejected.jsonl") as rejected:
         total = count_lines(where / AWAY, where / KEPT)
-        for candidate in progress(_judged(where, away), what, total=total):
+        for candidate in progress(_all(where, found), what, total=total):
             funnel.add(candidate)
             file = kept if candidate.status == ACCEPTED else rejected
             file.write(dumps(candidate.to_dict()) + "\n")
 
 
-def _judged(where: Path, away: Mapping[str, tuple[str, Verdict]]) -> Iterator[Candidate]:
-    yield from Rows(where / AWAY)
-    for candidate in Rows(where / KEPT):
-        if candidate.id in away:
-            name, verdict = away[candidate.id]
-            score = {} if verdict.score is None else {"score": verdict.score}
-            candidate = candidate.after(Event(STEP, REJECTED, verdict.reason or name, {"filter": name, **score}))
-        yield candidate
+def _all(where: Path, found: Curated) -> Iterator[Candidate]:
+    return chain(Rows(where / AWAY), *found.gone, found.kept)
 
 
 def _tell(arm: str, funnel: Funnel) -> None:

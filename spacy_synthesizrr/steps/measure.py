@@ -12,7 +12,6 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import ROW_VERSION, label_key
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.curation.sets import Rows
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.labelled import Kind, read_rows
 from spacy_synthesizrr.metrics.compression import compression_ratio
@@ -22,6 +21,7 @@ from spacy_synthesizrr.metrics.lengths import lengths, lengths_by_label
 from spacy_synthesizrr.metrics.samples import draw
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.set_filters.running import Rows
 from spacy_synthesizrr.steps.curate import synthesized_arms
 from spacy_synthesizrr.taskfile import TaskSpec
 

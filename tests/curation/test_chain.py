@@ -10,7 +10,7 @@ from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.curation.chain import Chain, read_row_filters
 from spacy_synthesizrr.curation.duplicates import ExactDuplicate
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, Verdict, reject, repair
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.taskfile import read_task
 
@@ -48,6 +48,27 @@ def test_chain_in_a_chain_remembers_only_what_all_accept():
     assert ask(chain, "a", "p").reason == "late"
     assert ask(chain, "a") == ACCEPT
     assert ask(chain, "a").reason == "duplicate"
+
+
+def cut(what, opening):
+    """Cuts an opening off."""
+    return lambda candidate, text, passage: repair(what, text.removeprefix(opening)) if text.startswith(opening) else ACCEPT
+
+
+def test_filters_after_a_repair_see_the_mended_text_and_the_first_text_is_kept():
+    verdict = ask(Chain([cut("sure", "Sure: "), cut("here", "Here: ")]), "Sure: Here: rain")
+    assert verdict == Verdict(True, detail={"repaired": ["sure", "here"], "before": "Sure: Here: rain"}, text="rain")
+
+
+def test_mended_text_is_what_filters_remember():
+    chain = Chain([cut("sure", "Sure: "), ExactDuplicate(["text"])])
+    assert ask(chain, "Sure: rain").accepted
+    assert ask(chain, "rain").reason == "duplicate"
+
+
+def test_row_that_was_mended_and_turned_away_knows_what_the_teacher_wrote():
+    verdict = ask(Chain([cut("sure", "Sure: "), lambda *row: reject("late", 2)]), "Sure: rain")
+    assert verdict == Verdict(False, "late", 2, {"repaired": ["sure"], "before": "Sure: rain"})
 
 
 @pytest.fixture

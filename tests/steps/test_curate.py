@@ -9,11 +9,12 @@ from spacy.util import registry
 
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, REJECTED, Candidate, Event
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.curation.verdicts import reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, reject
 from spacy_synthesizrr.errors import ConfigError, RunFolderError
 from spacy_synthesizrr.jsonl import read_jsonl, write_json, write_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.set_filters.running import SetBinder
 from spacy_synthesizrr.steps import curate, index, prepare
 from spacy_synthesizrr.stores.opening import open_store
 
@@ -148,16 +149,19 @@ def test_synthesize_has_to_run_first(ctx):
         curate.run(ctx)
 
 
-def rains(rows, lookup):
+def rains(inputs):
     """Takes away the rows whose passage speaks of rain; looks the passages up."""
-    for row in rows:
-        passage = lookup.passages([row])[row.passage_id].text
-        if "rain" in passage:
-            yield row.id, reject("wet", passage.count("rain"))
+
+    def judge(rows):
+        for row in rows:
+            passage = inputs.lookup.passages([row])[row.passage_id].text
+            yield reject("wet", passage.count("rain")) if "rain" in passage else ACCEPT
+
+    return judge
 
 
 def add_set_filter(name):
-    registry.misc.register("test.Rains.v1", func=lambda: rains)
+    registry.misc.register("test.Rains.v1", func=lambda: SetBinder(rains))
     path = Path("configs/curate.cfg")
     path.write_text(path.read_text() + f'\n[set_filters.wet]\n@misc = "{name}"\n')
 
@@ -184,6 +188,9 @@ def test_set_filter_takes_rows_away_with_reason_and_score(ctx):
     assert taken.events[-1] == Event("curate", REJECTED, "wet", {"filter": "wet", "score": 4})
     assert [row.fields["hypothesis"] for row in read(ctx, "accepted.jsonl")] == ["The sun shines."]
     assert json.loads(ctx.folder.file("funnel.json").read_text())["labels"]["entailment"]["rejected"] == {"curate": {"wet": 1}}
+    assert json.loads(ctx.folder.file("curation.json").read_text())["arms"] == {
+        "main": {"filters": {"wet": {"kind": "test.Rains.v1"}}, "off": []}
+    }
 
 
 def test_unknown_set_filter_is_a_config_error(ctx):
