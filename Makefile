@@ -8,10 +8,10 @@ MODEL ?=
 PER_LABEL ?= 10
 # Of llm-server: Ollama's own port, so that demo-llm finds it
 PORT ?= 11434
-# Tests at a time; 0 is one after the other, in this process
-WORKERS ?= 0
+# Halves of the tests at a time: those that start servers wait for them, and leave a core to the others
+JOBS ?= 2
 
-.PHONY: demo demo-llm llm-server test install install-test check fix clean
+.PHONY: demo demo-llm llm-server test test-code test-services install install-test check fix clean
 
 demo: install
 	$(BIN)/python -m spacy project run all
@@ -27,9 +27,14 @@ demo-llm: install
 llm-server: install
 	PYTHONPATH=tests $(BIN)/python -m services.ollama --port $(PORT)
 
-# With WORKERS=2, two files of tests at a time; each worker starts the servers that it needs
 test: install-test
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(MAKE) --no-print-directory --jobs $(JOBS) test-services test-code
+
+test-services: install-test
+	$(BIN)/python -m pytest tests/services
+
+test-code: install-test
+	$(BIN)/python -m pytest --ignore tests/services
 
 install: $(VENV)/.installed
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-PARTS = ("project.yml", "compose.yml", "configs", "assets")
+PARTS = ("project.yml", "compose.yml", "configs", "grids", "assets")
 
 
 class BuildWithProject(build_py):
-    """Copies project.yml, compose.yml, configs/ and assets/ to `spacy_synthesizrr/project/` inside the wheel."""
+    """Copies project.yml, compose.yml, configs/, grids/ and assets/ to `spacy_synthesizrr/project/` inside the wheel."""
 
     def run(self) -> None:
         super().run()

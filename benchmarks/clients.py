@@ -29,6 +29,8 @@ PEERS: Mapping[str, Sequence[str]] = {
     "curator": ("bespokelabs-curator==0.1.31",),
     "distilabel": ("distilabel[openai]==1.5.3", "requests"),  # it imports requests and does not ask for it
     "spacy-llm": ("spacy-llm==0.7.4",),
+    "bleu": ("fast-bleu==0.0.90", "nltk==3.10.4"),  # of self_bleu.py
+    "duplicates": ("datasketch==2.0.0", "rensa==0.5.0"),  # of duplicates.py
 }
 OWN = ("spacy-synthesizrr", "spacy", "spacy-llm", "aiohttp")
 SHOWN = ("aiohttp", "httpx", "httpx2", "pydantic", "requests", "spacy", "openai", "litellm", "datasets")

@@ -113,7 +113,7 @@ def drawn_task(folder: Path, data: Path, draw: int, seeds: int) -> TaskSpec:
     if not (task / "task.yml").is_file():
         shutil.rmtree(task, ignore_errors=True)
         source, wanted = data / "agnews_train_sample.csv.gz", {"per_label_seeds": seeds, "dev": DEV, "test": TEST}
-        draw_splits(source, task, text=["text"], label="label", seed=draw, **wanted)
+        draw_splits(source, task, text=["text"], label="label", seed=draw, force=True, **wanted)
         make_task(task, data)
     return read_task(task)
 

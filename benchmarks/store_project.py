@@ -32,7 +32,7 @@ def compare(data: Path, scratch: Path) -> dict[str, Any]:
     call("init", str(project), cwd=scratch)
     task = project / "tasks" / "news"
     draw_splits(
-        data / "agnews_train_sample.csv.gz", task, text=["text"], label="label", per_label_seeds=10, dev=25, test=50, seed=0
+        data / "agnews_train_sample.csv.gz", task, text=["text"], label="label", per_label_seeds=10, dev=25, test=50, seed=0, force=True
     )  # fmt: skip
     make_task(task, data)
     seconds: dict[str, dict[str, float]] = {}

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import typer
 
+from spacy_synthesizrr.cli_ablate import COMMANDS as ABLATION_COMMANDS
 from spacy_synthesizrr.cli_doctor import doctor
 from spacy_synthesizrr.cli_env import env
 from spacy_synthesizrr.cli_errors import user_errors
 from spacy_synthesizrr.cli_index import app as index_app
 from spacy_synthesizrr.cli_responses import app as responses_app
+from spacy_synthesizrr.cli_rows import publish, report_app, rows
+from spacy_synthesizrr.cli_seeds import app as seeds_app
 from spacy_synthesizrr.cli_steps import RUN, do_step
 from spacy_synthesizrr.cli_students import COMMANDS as STUDENT_COMMANDS
 from spacy_synthesizrr.cli_teacher import local_teacher
@@ -23,10 +26,10 @@ from spacy_synthesizrr.progress import say
 
 HELP = "From a label set and a pile of unlabelled text to a small, fast spaCy classifier."
 app = typer.Typer(name="synthesizrr", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-seeds_app = typer.Typer(name="seeds", help="Work with labelled rows.", no_args_is_help=True)
 app.add_typer(seeds_app)
 app.add_typer(index_app)
 app.add_typer(responses_app)
+app.add_typer(report_app)
 
 
 @app.command()
@@ -43,12 +46,14 @@ def prepare(
     seed: int = typer.Option(0, help="Seed of everything random."),
     lang: str = typer.Option("en", help="Language of chunking, tokens and student."),
     gpu_id: int = typer.Option(-1, help="GPU for the student; -1 is the CPU."),
+    curate: str = typer.Option("", help="Path of a config to use in place of configs/curate.cfg."),
+    measure: str = typer.Option("", help="Path of a config to use in place of configs/measure.cfg."),
 ) -> None:
     """Check the task and its files, and guard the run folder."""
     from spacy_synthesizrr.steps.prepare import Choices
     from spacy_synthesizrr.steps.prepare import run as run_prepare
 
-    wanted = Choices(task, run, strategy, store, teacher, student, review, per_label, seed, lang, gpu_id)
+    wanted = Choices(task, run, strategy, store, teacher, student, review, per_label, seed, lang, gpu_id, curate, measure)
     changed = run_prepare(wanted)
     say(f"prepare: {'the run ' + repr(run) + ' is set up' if changed else 'nothing changed'}")
 
@@ -65,11 +70,10 @@ for _name, _about in {
     "plan": "Retrieve passages for every seed and plan the prompts, before anything is generated.",
     "synthesize": "Ask the teacher until enough rows per label are accepted (resumable).",
     "curate": "Judge the finished set, keep every rejected row with its reason, count the funnel.",
-    "measure": "Measure the accepted rows.",
+    "measure": "Measure the accepted rows beside controls, seeds and gold.",
     "export": "Write train, dev and test sets for the student and every control.",
     "train": "Train the student and every control, several seeds each, with the same number of steps.",
     "evaluate": "Evaluate the student and every control on the test set.",
-    "report": "Write the HTML report.",
 }.items():
     _add_step(_name, _about)
 
@@ -138,32 +142,14 @@ def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.
     say(f"Next: cd {folder} && python -m spacy project run all")
 
 
-for _name, _command in STUDENT_COMMANDS.items():
+for _name, _command in {**STUDENT_COMMANDS, **ABLATION_COMMANDS}.items():
     app.command(_name)(_command)
 
+app.command()(rows)
+app.command()(publish)
 app.command()(local_teacher)
 app.command()(doctor)
 app.command()(env)
-
-
-@seeds_app.command("draw")
-@user_errors
-def draw(
-    source: Path = typer.Argument(..., help="A file of labelled rows: jsonl, csv (both also .gz) or parquet."),  # noqa: B008
-    out: Path = typer.Argument(..., help="Folder for seeds.jsonl, dev.jsonl, test.jsonl and rest.jsonl."),  # noqa: B008
-    text: list[str] = typer.Option(["text"], help="Column of a text field; repeat it for several."),  # noqa: B008
-    label: str = typer.Option("label", help="Column of the label."),
-    per_label: int = typer.Option(10, min=1, help="Seeds per label."),
-    dev: int = typer.Option(25, min=0, help="Dev rows per label."),
-    test: int = typer.Option(50, min=0, help="Test rows per label."),
-    seed: int = typer.Option(0, help="Another seed, another cut."),
-) -> None:
-    """Cut seeds, dev and test from one labelled file by a hash of the text."""
-    from spacy_synthesizrr.draws import draw_splits
-
-    counts = draw_splits(source, out, text=text, label=label, per_label_seeds=per_label, dev=dev, test=test, seed=seed)
-    for name, count in counts.items():
-        say(f"{name}: {count}")
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -63,6 +65,63 @@ def section(config: dict[str, Any], name: str, model: type[Section], *, path: Pa
         else:  # the keys do not fit each other: the message names them
             text = problem["msg"].removeprefix("Value error, ")
         raise ConfigError(f"{path}: [{name}] {text}") from None
+
+
+def check_sections(config: Mapping[str, Any], valid: Iterable[str], *, path: Path) -> None:
+    """Make sure that somebody reads every section of a config: a slip in a name would leave the defaults in force, and nobody would notice.
+
+    valid (Iterable[str]): The sections there may be. One that others take values from, as in ${vars.size}, may have any name.
+    RAISES (ConfigError): Names the section and the valid ones.
+    """
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for name in config:
+        if name not in valid and not re.search(rf"\$\{{{re.escape(name)}[.:]", text):
+            raise ConfigError(f"{path}: unknown section [{name}]. {choices(name, valid)}")
+
+
+def check_names(config: Mapping[str, Any], *, path: Path) -> None:
+    """Make sure that every registered name in a config (`@misc = "synthesizrr.MemoryStore.v1"`) is one. What it names is not imported.
+
+    RAISES (ConfigError): Names the section, the name and the nearest ones.
+    """
+    known: dict[str, set[str]] = {}
+    for where, key, name in _named(config, ""):
+        if key not in known:
+            known[key] = registered(key, path=path)
+        if name not in known[key] and name.replace("spacy.", "spacy-legacy.", 1) not in known[key]:
+            raise ConfigError(f"{path}: [{where}] there is no '{name}' among @{key}. {choices(name, _ours_first(known[key]))}")
+
+
+def _named(node: Mapping[str, Any], where: str) -> Iterator[tuple[str, str, str]]:
+    """YIELDS (Tuple[str, str, str]): Section, registry and name."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _named(value, f"{where}.{key}".lstrip("."))
+        elif key.startswith("@") and isinstance(value, str):
+            yield where, key[1:], value
+
+
+def registered(key: str, *, path: Path) -> set[str]:
+    """RETURNS (Set[str]): The names in a registry, such as "misc", of all packages that are installed; none of them is imported.
+    RAISES (ConfigError): When there is no such registry.
+    """
+    import importlib.metadata
+
+    import catalogue
+    from spacy.util import registry
+
+    if key.startswith("llm_"):
+        import spacy_llm.registry  # noqa: F401  registers its own
+    registry.ensure_populated()
+    table = getattr(registry, key, None)
+    if not isinstance(table, catalogue.Registry):
+        raise ConfigError(f"{path}: '@{key}' is no kind of registered function. Shipped configs have such as @misc and @llm_models.")
+    points = importlib.metadata.entry_points(group=table.entry_point_namespace)
+    return {point.name for point in points} | {names[-1] for names in [*catalogue.REGISTRY] if names[:-1] == tuple(table.namespace)}
+
+
+def _ours_first(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (not name.startswith("synthesizrr."), name))
 
 
 def _keys(model: Any, location: tuple[Any, ...]) -> list[str]:

@@ -12,14 +12,33 @@ from typing import Any
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.fingerprints import Cache, known_fingerprint, read_cache
+from spacy_synthesizrr.receipts import RUNS as RUNS
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 
 CACHE = "fingerprints.json"
-RUNS = Path("runs")
+CONFIGS, SUFFIX = Path("configs"), ".cfg"
 KINDS = ("strategy", "store", "teacher", "student", "review")
 MAY_CHANGE = ("student", "review")  # within one run folder: they come after the rows that a teacher was paid for
+GRID = "grid.json"  # in the folder of a grid, whose runs are folders in it
+SINGLE = ("curate", "measure")  # kinds of which a project has one config
 NO_REVIEW = "none"
+
+
+def config_file(kind: str, named: str = "") -> Path:
+    """Where a config lies.
+
+    kind (str): One of `KINDS` or `SINGLE`.
+    named (str): NAME of configs/KIND.NAME.cfg, or the path of a file elsewhere, which ends in .cfg; empty where there is one of a kind.
+    """
+    if named.endswith(SUFFIX):
+        return Path(named)
+    return CONFIGS / (f"{kind}.{named}{SUFFIX}" if named else f"{kind}{SUFFIX}")
+
+
+def config_name(named: str) -> str:
+    """RETURNS (str): What a config is called where others read it: NAME, or of a file elsewhere its name without folders."""
+    return Path(named).stem if named.endswith(SUFFIX) else named
 
 
 def relative(path: Path) -> str:
@@ -90,11 +109,23 @@ class Context:
 
     @property
     def scope(self) -> str:
-        """RETURNS (str): On whose account the run spends, see `models.answers.ledger`: its name, and the id that its folder got when it was
-        made. Runs from before there were ids go by their name alone.
+        """RETURNS (str): On whose account the run spends, see `models.answers.ledger`: that of its grid where it is a run of one; else its
+        name, and the id that its folder got when it was made. Runs from before there were ids go by their name alone.
         """
-        name, id = self.folder.path.name, self.inputs.get("id", "")
-        return f"{name}/{id}" if id else name
+        name, id = self.folder.name, self.inputs.get("id", "")
+        return str(self.inputs.get("account") or (f"{name}/{id}" if id else name))
+
+    @property
+    def mark(self) -> str:
+        """RETURNS (str): What this run's stages in the ledger begin with: its name where it spends on the account of a grid, so that what
+        it asked itself can be told from what the others did; else nothing.
+        """
+        return f"{self.folder.name}: " if self.inputs.get("account") else ""
+
+    @property
+    def shared(self) -> Path:
+        """RETURNS (Path): Where answers are kept that the teacher's config gives no place: in the run's folder, or in that of its grid."""
+        return self.folder.path.parent if self.inputs.get("account") else self.folder.path
 
     @property
     def seed(self) -> int:
@@ -102,7 +133,7 @@ class Context:
         return int(self.settings["seed"])
 
     def config_path(self, kind: str) -> Path:
-        """kind (str): One of `KINDS`."""
+        """kind (str): One of `KINDS` or `SINGLE`."""
         return Path(self.inputs["configs"][kind]["path"])
 
     def config(self, kind: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ WRITTEN_BY: Mapping[str, str] = {
     "curation.json": "curate",
     "metrics.json": "measure",
     "export.json": "export",
+    "gate.json": "export",
     "student.json": "train",
     "evaluation.json": "evaluate",
 }

@@ -40,7 +40,16 @@ class _Census:
 
 
 def draw_splits(
-    source: Path, out: Path, *, text: Sequence[str], label: str, per_label_seeds: int, dev: int, test: int, seed: int
+    source: Path,
+    out: Path,
+    *,
+    text: Sequence[str],
+    label: str,
+    per_label_seeds: int,
+    dev: int,
+    test: int,
+    seed: int,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Cut a labelled file into `seeds.jsonl`, `dev.jsonl`, `test.jsonl` and `rest.jsonl` (which can serve as gold train rows).
 
@@ -53,11 +62,14 @@ def draw_splits(
     label (str): Column of the label; rows with several labels count under their combination.
     per_label_seeds (int), dev (int), test (int): Rows wanted per label.
     seed (int): Another number gives another cut.
+    force (bool): Replace parts that lie there already.
     RETURNS (dict): "rows", "duplicates" (rows), "conflicts" (texts), and "labels": for each label the rows of each part.
-    RAISES (InputError): For a row that is not right, or a label with too few rows.
+    RAISES (InputError): For a row that is not right, a label with too few rows, or parts that lie there already.
     """
     wanted = {"seeds": per_label_seeds, "dev": dev, "test": test}
     _check(source, out, text, wanted)
+    if not force:
+        _check_free(out)
     columns = dict.fromkeys((*text, label))
     census = _take_census(_read(source, columns, text, label, seed))
     places = _assign(census, wanted, source)
@@ -91,6 +103,27 @@ def _check(source: Path, out: Path, text: Sequence[str], wanted: Mapping[str, in
         raise ConfigError("No text column is named. Name at least one, such as: text")
     if source.resolve() in [(out / f"{part}.jsonl").resolve() for part in (*PARTS, REST)]:
         raise InputError("This file would be overwritten by its own parts.", path=source, cure="Give another folder for the parts.")
+
+
+def _check_free(out: Path) -> None:
+    """People write seeds by hand, and a run rests on its cut."""
+    there = [f"{part}.jsonl" for part in (*PARTS, REST) if (out / f"{part}.jsonl").exists()]
+    if there:
+        raise InputError(f"There is {', '.join(there)} already.", path=out, cure="Give another folder, or --force to replace them.")
+
+
+def told(counts: Mapping[str, Any], out: Path) -> Iterator[str]:
+    """What `draw_splits` counted, for people.
+
+    RETURNS (Iterator[str]): Lines.
+    """
+    parts = (*PARTS, REST)
+    width = max(len(name) for name in (*counts["labels"], "label"))
+    yield f"{'label':<{width}}  " + "  ".join(f"{part:>7}" for part in parts)
+    for name, rows in counts["labels"].items():
+        yield f"{name:<{width}}  " + "  ".join(f"{rows[part]:>7,}" for part in parts)
+    gone = f"; {counts['duplicates']:,} not used (texts that stand there twice or under two labels)" if counts["duplicates"] else ""
+    yield f"{counts['rows']:,} rows read{gone}. The parts lie in {out}."
 
 
 def _read(source: Path, columns: Collection[str], text: Sequence[str], label: str, seed: int) -> Iterator[_Row]:

@@ -11,6 +11,7 @@
     ├── BudgetReached     a cap on requests, tokens or money was reached; what was paid is kept (exit code 3)
     ├── WaitsForAnswers   requests lie in a file and somebody else has to answer them first (exit code 4)
     ├── StudentError      the student cannot be trained or evaluated on these rows
+    ├── PublishError      a repository on a hub cannot take the rows
     └── MissingExtraError an optional package that is not installed
 
 Each text says what failed, the value, the valid choices where there are any, and what to do. The command line prints
@@ -73,6 +74,10 @@ class WaitsForAnswers(SynthesizrrError):
 
 class StudentError(SynthesizrrError):
     """The student cannot be trained or evaluated."""
+
+
+class PublishError(SynthesizrrError):
+    """The rows cannot be published."""
 
 
 class InputError(SynthesizrrError):

@@ -2,6 +2,8 @@
 
 doc._.synthesizrr_passages   {"id", "text", "source", "similarity", "rank"} per hit
 doc._.synthesizrr_planned    {"candidate", "passage", "verbalizations", "fields", "from_passage", "shots"} per planned candidate
+doc._.synthesizrr_judged     text fields by name, for a judge of labels; without it the Doc's text is judged
+doc._.synthesizrr_votes      {"labels"} or {"failed", "detail"} per question to a judge, after the task
 doc._.synthesizrr            one candidate (a dict, see candidates.Candidate) per planned one, after the task
 """
 
@@ -10,11 +12,12 @@ from __future__ import annotations
 from spacy.tokens import Doc
 
 PASSAGES, PLANNED, RESULT = "synthesizrr_passages", "synthesizrr_planned", "synthesizrr"
+JUDGED, VOTES = "synthesizrr_judged", "synthesizrr_votes"
 MAX_PLANNED = 32  # candidates per Doc: a Doc travels between processes as a whole, and its prompts are asked together
 
 
 def register_extensions() -> None:
     """Make the extensions known to spaCy; a second call changes nothing. Our components do it when they are built."""
-    for name in (PASSAGES, PLANNED, RESULT):
+    for name in (PASSAGES, PLANNED, JUDGED, VOTES, RESULT):
         if not Doc.has_extension(name):
             Doc.set_extension(name, default=None)

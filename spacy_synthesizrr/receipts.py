@@ -31,6 +31,7 @@ STEPS = (
     "prepare", "index", "plan", "synthesize", "curate", "measure", "push", "pull", "agreement", "export", "train", "evaluate", "report",
 )  # fmt: skip
 Outputs = Sequence[str] | Callable[[], Sequence[str]]
+RUNS = Path("runs")
 PACKAGES = ("spacy-synthesizrr", "spacy", "spacy-llm", "numpy", "scikit-learn")
 
 
@@ -39,6 +40,12 @@ class RunFolder:
     """One folder `runs/NAME/`: one task, strategy, teacher, store and seed."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """RETURNS (str): What `--run` takes: the folder's name, and before it that of its grid where it is a run of one (GRID/RUN)."""
+        inside = self.path.is_relative_to(RUNS) and self.path != RUNS
+        return self.path.relative_to(RUNS).as_posix() if inside else self.path.name
 
     def file(self, name: str) -> Path:
         """RETURNS (Path): A file of this run by its name."""
@@ -57,7 +64,7 @@ class RunFolder:
         if not path.is_file():
             raise RunFolderError(
                 f"The step '{step}' of the run '{self.path.name}' has not been done ({path} is missing). "
-                f"Run it first: {_command(step)} --run {self.path} (or the whole project: spacy project run all)"
+                f"Run it first: {command_of(step)} --run {self.path} (or the whole project: spacy project run all)"
             )
         return read_json(path)
 
@@ -66,7 +73,8 @@ class RunFolder:
         return read_json(self.file("inputs.json"), cure="Run `spacy project run prepare` first.")
 
 
-def _command(step: str) -> str:
+def command_of(step: str) -> str:
+    """RETURNS (str): What a step is called on the command line."""
     return f"{'argilla-bridge' if step in REVIEW_STEPS else 'synthesizrr'} {step}"
 
 
@@ -174,7 +182,7 @@ def locked(folder: RunFolder) -> Iterator[None]:
             yield
     except Timeout:
         raise RunFolderError(
-            f"Another process works on the run '{folder.path.name}'. Wait for it, or give this one another name with --vars.run NAME."
+            f"Another process works on the run '{folder.name}'. Wait for it, or give this one another name with --vars.run NAME."
         ) from None
 
 
@@ -222,8 +230,8 @@ def upstream(folder: RunFolder, name: str) -> str:
     receipt = folder.receipt(name)
     if not fresh(folder, name):
         raise RunFolderError(
-            f"The step '{name}' of the run '{folder.path.name}' is older than what it was made from, or its files are gone. "
-            f"Run it again: {_command(name)} --run {folder.path.name} (or the whole project: spacy project run all)"
+            f"The step '{name}' of the run '{folder.name}' is older than what it was made from, or its files are gone. "
+            f"Run it again: {command_of(name)} --run {folder.name} (or the whole project: spacy project run all)"
         )
     return _state(receipt)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spacy_synthesizrr.errors import InputError
 
-PARTS = ("project.yml", "compose.yml", "configs", "assets")
+PARTS = ("project.yml", "compose.yml", "configs", "grids", "assets")
 LOCAL = "*.local.cfg"  # configs of this machine, in a checkout
 GITIGNORE = f"runs/\nindex/\nproject.lock\nconfigs/{LOCAL}\n.env\n"
 
@@ -19,7 +19,7 @@ def template_folder() -> Path:
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write project.yml, compose.yml, configs/ and assets/ into a folder.
+    """Write project.yml, compose.yml, configs/, grids/ and assets/ into a folder.
 
     RETURNS (List[Path]): The files written.
     RAISES (InputError): When the folder holds anything already; nothing is written then.

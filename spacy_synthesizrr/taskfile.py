@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import TaskFileError, choices
 from spacy_synthesizrr.label_sets import NO_REFERENCE, REFERENCE, fault_of, fault_of_name
+from spacy_synthesizrr.yaml_lines import Spec, first_problem, load_yaml, plain
 
 TASK_FILE = "task.yml"
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
-SHORT = {"missing": "is missing", "extra_forbidden": "is an unknown key"}
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, populate_by_name=True)
-
-
-class _Words(_Spec):
+class _Words(Spec):
     """What gets into the teacher's config, where `${` begins a reference to another section."""
 
     @model_validator(mode="after")
@@ -87,7 +82,7 @@ class PromptSpec(_Words):
         return self
 
 
-class CorpusSpec(_Spec):
+class CorpusSpec(Spec):
     """The unlabelled text."""
 
     path: str
@@ -107,7 +102,7 @@ class CorpusSpec(_Spec):
         return self
 
 
-class RowsSpec(_Spec):
+class RowsSpec(Spec):
     """A file of labelled rows."""
 
     path: str
@@ -115,7 +110,7 @@ class RowsSpec(_Spec):
     fields: Mapping[str, str] = Field(default_factory=dict, description="Column of each text field; its own name by default.")
 
 
-class TaskSpec(_Spec):
+class TaskSpec(Spec):
     """Everything that one task file says. `path` is the file's own place."""
 
     path: Path
@@ -206,25 +201,6 @@ class TaskSpec(_Spec):
         return digest(self.model_dump_json(exclude={"path"} if self.label_sets else {"path", "label_sets"}))
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """Where each key of the YAML stands."""
-
-    root: Any
-
-    def of(self, location: tuple[Any, ...]) -> int | None:
-        node: Any = self.root
-        line: int | None = None
-        for part in location:
-            try:
-                places: Any = getattr(node, "lc", None)  # ruamel's line and column
-                mark = places.key(part) if isinstance(node, dict) else places.item(part)
-                node, line = node[part], mark[0] + 1
-            except (AttributeError, KeyError, IndexError, TypeError):
-                break
-        return line
-
-
 def read_task(path: Path | str) -> TaskSpec:
     """Read and lint a task file.
 
@@ -238,58 +214,20 @@ def read_task(path: Path | str) -> TaskSpec:
     if not path.is_file():
         cure = "Give the folder of a task.yml, or write one with: synthesizrr init FOLDER"
         raise TaskFileError("There is no task file here.", path=path, cure=cure)
-    data = _load_yaml(path)
+    data = load_yaml(path, TaskFileError)
     if not isinstance(data, dict):
         raise TaskFileError("A task file is a mapping with the keys name, labels, prompt, corpus …; this is none.", path=path, line=1)
     try:
-        return TaskSpec.model_validate({**_plain(data), "path": path.resolve()})
+        return TaskSpec.model_validate({**plain(data), "path": path.resolve()})
     except ValidationError as error:
-        raise _first_problem(error, path, data) from None
-
-
-def _load_yaml(path: Path) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        return YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise TaskFileError(f"This is not UTF-8 (byte {error.start}).", path=path, cure="Save the file as UTF-8.") from error
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise TaskFileError(f"This is not YAML: {error.problem}.", path=path, line=line) from error
-    except YAMLError as error:
-        raise TaskFileError(f"This is not YAML: {' '.join(str(error).split())}.", path=path) from error
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python values; keys and labels that YAML read as numbers stay as they are and fail the check."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, str) else value
-
-
-def _first_problem(error: ValidationError, path: Path, data: Any) -> TaskFileError:
-    problems = error.errors(include_url=False)
-    problem = min(problems, key=lambda item: (_Lines(data).of(item["loc"]) or 0, item["type"] != "extra_forbidden"))
-    where = ".".join(str(part) for part in problem["loc"]) or "the file"
-    message = SHORT.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-    value = problem["input"]
-    shown = f" (was: {value!r})" if isinstance(value, (str, int, float, bool)) and problem["type"] != "extra_forbidden" else ""
-    cure = ""
-    if problem["type"] == "extra_forbidden":
-        cure = choices(problem["loc"][-1], _keys_at(problem["loc"][:-1]))
-    more = f" ({len(problems) - 1} more below)" if len(problems) > 1 else ""
-    return TaskFileError(f"'{where}' {message}{shown}.{more}", path=path, line=_Lines(data).of(problem["loc"]), cure=cure)
+        raise first_problem(error, path, data, _keys_at, TaskFileError) from None
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:
     """The valid keys of the mapping at a place of the task file."""
     if not location:
         return [name for name in TaskSpec.model_fields if name != "path"]
-    inner: Mapping[str, type[_Spec]] = {
+    inner: Mapping[str, type[Spec]] = {
         "labels": LabelSpec, "fields": FieldSpec, "prompt": PromptSpec, "corpus": CorpusSpec,
     }  # fmt: skip
     model = inner.get(str(location[0]), RowsSpec)

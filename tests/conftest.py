@@ -64,9 +64,9 @@ class Project:
 
 
 def make_project(path: Path) -> Project:
-    """Copy project.yml, configs and assets to a folder."""
+    """Copy project.yml, configs, grids and assets to a folder."""
     path.mkdir(parents=True)
-    for part in ("project.yml", "configs", "assets"):
+    for part in ("project.yml", "configs", "grids", "assets"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copyfile
         copy(ROOT / part, path / part)
     return Project(path)

@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.draws import draw_splits
+from spacy_synthesizrr.draws import draw_splits, told
 from spacy_synthesizrr.errors import ConfigError, InputError
 
 ROWS = [{"text": f"Row number {number}.", "label": ("rain", "sun")[number % 2], "day": number} for number in range(40)]
 SIZES = {"per_label_seeds": 3, "dev": 4, "test": 5}
 
 
-def draw(folder, rows=ROWS, *, name="source.jsonl", seed=0, text=("text",), **sizes):
+def draw(folder, rows=ROWS, *, name="source.jsonl", seed=0, text=("text",), force=True, **sizes):
     folder.mkdir(exist_ok=True)
     source = folder / name
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return draw_splits(source, folder / "out", text=text, label="label", seed=seed, **{**SIZES, **sizes})
+    return draw_splits(source, folder / "out", text=text, label="label", seed=seed, force=force, **{**SIZES, **sizes})
 
 
 def part(folder, name):
@@ -123,6 +123,21 @@ def test_the_source_is_never_overwritten(tmp_path):
     with pytest.raises(InputError, match="would be overwritten"):
         draw_splits(source, tmp_path / "out", text=["text"], label="label", seed=0, **SIZES)
     assert source.read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_an_earlier_cut_is_replaced_only_when_that_is_asked_for(tmp_path):
+    draw(tmp_path)
+    before = parts(tmp_path)
+    with pytest.raises(InputError, match="There is seeds.jsonl, dev.jsonl, test.jsonl, rest.jsonl already"):
+        draw(tmp_path, seed=1, force=False)
+    assert parts(tmp_path) == before
+
+
+def test_counts_are_told_as_a_table(tmp_path):
+    lines = list(told(draw(tmp_path, [*ROWS, ROWS[0]]), tmp_path / "out"))
+    assert lines[0].split() == ["label", "seeds", "dev", "test", "rest"]
+    assert lines[1].split() == ["rain", "3", "4", "5", "8"]
+    assert lines[3].startswith("41 rows read; 1 not used")
 
 
 def test_sizes_and_columns_are_checked(tmp_path):

@@ -94,7 +94,7 @@ def test_stages_are_counted_per_label_and_reason():
     funnel = filled(2, ENDS, reserve=2)
     assert funnel.to_dict()["labels"]["sport"] == {
         "asked": 2, "planned": 2, "reserve": 5, "sent": 5, "answered": 3, "failed": {"empty": 1, "timeout": 1},
-        "rejected": {"synthesize": {"near_copy": 1, "refused": 1}}, "accepted": 1, "short": 1,
+        "relabelled_out": 0, "relabelled_in": 0, "rejected": {"synthesize": {"near_copy": 1, "refused": 1}}, "accepted": 1, "short": 1,
         "passed_over": {},
     }  # fmt: skip
 
@@ -131,6 +131,53 @@ def test_passages_that_the_plan_passed_over_explain_a_short_plan():
     funnel.add(done(ACCEPTED))
     assert "short by 2: only 1 planned (passages passed over: margin 9, leak 1)." in funnel.shortfalls()[0]
     assert funnel.to_dict()["labels"]["sport"]["passed_over"] == {"leak": 1, "margin": 9}
+
+
+def relabelled(count, *, then=()):
+    """Two labels of three rows each, all answered; so many rows of sport were found to be about science."""
+    funnel = Funnel({"sport": 3, "science": 3})
+    rows = [planned(label, number) for label in ("sport", "science") for number in range(3)]
+    for number, row in enumerate(rows):
+        funnel.add(row)
+        done = row.after(Event("synthesize", ACCEPTED))
+        if number < count:
+            done = done.after(Event("curate", ACCEPTED, "", {"relabelled_from": "sport"}), labels=("science",))
+            for event in then:
+                done = done.after(event)
+        funnel.add(done)
+    return funnel
+
+
+def test_relabelled_rows_were_asked_for_under_one_label_and_end_under_another():
+    funnel = relabelled(2)
+    counts = funnel.labels
+    assert (counts["sport"].sent, counts["sport"].unsent, counts["sport"].accepted, counts["sport"].relabelled_out) == (3, 0, 1, 2)
+    assert (counts["science"].sent, counts["science"].accepted, counts["science"].relabelled_in) == (3, 5, 2)
+    (sentence,) = funnel.shortfalls()
+    assert sentence.startswith("'sport': asked 3, got 1, short by 2: 3 planned, 2 given other labels. Read what the teacher wrote under")
+    assert funnel.table().splitlines()[1].split() == "sport 3 3 0 3 3 0 2 0 1 2".split()
+
+
+def test_relabelled_row_that_is_taken_away_later_is_missed_under_the_label_that_it_had():
+    funnel = relabelled(2, then=[Event("curate", REJECTED, "distribution")])
+    assert funnel.labels["science"].rejected == {"curate": {"distribution": 2}} and funnel.labels["sport"].rejected == {}
+    total = funnel.total
+    assert (total.answered, total.accepted + total.turned_away, total.relabelled_out, total.relabelled_in) == (6, 6, 2, 2)
+
+
+def test_row_that_was_relabelled_back_has_not_moved():
+    funnel = relabelled(1)
+    row = planned().after(Event("curate", ACCEPTED, "", {"relabelled_from": "sport"}), labels=("science",))
+    funnel.add(row.after(Event("curate", ACCEPTED, "", {"relabelled_from": "science"}), labels=("sport",)))
+    assert funnel.total.relabelled_out == 1
+
+
+@pytest.mark.parametrize("reason", ["low_confidence", "by_variability", "low_correctness", "distribution"])
+def test_rows_that_a_set_filter_takes_do_not_call_for_another_teacher(reason):
+    funnel = filled(2, [(ACCEPTED,)])
+    funnel.add(planned(number=1))
+    funnel.add(done(REJECTED, reason, step="curate"))
+    assert funnel.shortfalls()[0].endswith("Loosen the set filter in configs/curate.cfg; or raise per_label by what it takes.")
 
 
 def test_table_has_a_column_per_stage_and_reason_and_one_line_per_label():

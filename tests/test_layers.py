@@ -12,7 +12,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress words sentences extensions secret_names __init__",
-    "cli_errors jsonl configs lines fingerprints label_sets yaml_lines",
+    "cli_errors jsonl configs lines fingerprints label_sets yaml_lines project_file",
     "receipts tables taskfile",
     "corpus_rows",
     "context corpus embedders models documents",
@@ -20,11 +20,11 @@ LAYERS = (
     "lookup",
     "curation",
     "labelled metrics sourcing funnel",
-    "draws tasks students",
-    "components synthesis report trace set_filters",
+    "draws tasks students teachers",
+    "components synthesis report trace set_filters measuring",
     "steps",
-    "doctor scaffold env_file cli_steps",
-    "cli_responses cli_teacher cli_index cli_doctor cli_env cli_students",
+    "doctor scaffold env_file cli_steps ablations",
+    "cli_responses cli_teacher cli_index cli_doctor cli_env cli_seeds cli_students cli_ablate cli_rows",
     "cli",
     "spacy_cli __main__",
 )
@@ -128,3 +128,10 @@ def test_every_entry_point_can_be_loaded():
     found = [point for point in distribution("spacy-synthesizrr").entry_points if point.group != "spacy_cli"]
     assert len(found) > 10
     assert all(point.load() for point in found)
+
+
+def test_no_test_has_the_name_of_another_module():
+    """pytest puts folders of tests on the path: the first of two modules with one name would be taken for both."""
+    beside = [path for path in (ROOT / "tests").rglob("*.py") if not (path.parent / "__init__.py").exists()]
+    names = [path.stem for path in [*beside, *(ROOT / "benchmarks").glob("*.py")]]
+    assert len(names) > 100 and sorted({*names}) == sorted(names)

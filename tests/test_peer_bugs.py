@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import spacy
 from asking import ask_once, chat, kinds, texts
-from faults import BUSY, HTML, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
+from faulty import BUSY, HTML, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.models.answers.responses import Remembering, ResponseStore, request_hash

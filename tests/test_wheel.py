@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Project
 
-PARTS = ("project.yml", "compose.yml", "configs", "assets")
+PARTS = ("project.yml", "compose.yml", "configs", "grids", "assets")
 
 
 def call(*words: object, cwd: Path | None = None) -> str:

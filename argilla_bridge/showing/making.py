@@ -26,6 +26,7 @@ from spacy_synthesizrr.taskfile import TaskSpec
 BATCH = 128
 MIDDLE = 0.5  # the priority of a row of which nothing is known
 DIGITS = 4  # of numbers that people filter by
+FIRST_ROUND = 0  # of rows that no round of errors asked for
 _SHARE_DIGITS = 13  # hexadecimal: 52 bits, which a float holds exactly
 
 Vectors = Mapping[str, Sequence[float]]
@@ -163,7 +164,7 @@ def _metadata(candidate: Candidate, *, blind: bool, agent: str) -> dict[str, Any
         "confidence": _newest(candidate, "confidence"),
         "priority": priority(candidate),
     }
-    integers = {"rank": candidate.rank, "round": _newest(candidate, "round")}
+    integers = {"rank": candidate.rank, "round": _newest(candidate, "round", FIRST_ROUND)}
     terms = {
         PLANNED_LABEL: None if blind else candidate.key,
         "strategy": candidate.strategy,
@@ -177,8 +178,8 @@ def _metadata(candidate: Candidate, *, blind: bool, agent: str) -> dict[str, Any
     return found | {name: int(number) for name, value in integers.items() if (number := _number(value)) is not None}
 
 
-def _newest(candidate: Candidate, key: str) -> Any:
-    return next((event.detail[key] for event in reversed(candidate.events) if key in event.detail), None)
+def _newest(candidate: Candidate, key: str, default: Any = None) -> Any:
+    return next((event.detail[key] for event in reversed(candidate.events) if key in event.detail), default)
 
 
 def _number(value: Any) -> float | None:

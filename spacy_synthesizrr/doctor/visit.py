@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.configs import read_config
-from spacy_synthesizrr.context import RUNS
+from spacy_synthesizrr.context import RUNS, config_file
 from spacy_synthesizrr.doctor.findings import Finding, from_error, variables, without_secrets
 from spacy_synthesizrr.doctor.machine import disk, gpu, packages, pipelines, python
 from spacy_synthesizrr.doctor.stores import look_at_store
 from spacy_synthesizrr.doctor.teachers import look_at_answers, look_at_teacher
-from spacy_synthesizrr.errors import InputError, SynthesizrrError
+from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.jsonl import read_json
+from spacy_synthesizrr.project_file import PROJECT, project_variables
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.steps.teacher import ANSWERS
 from spacy_synthesizrr.stores.opening import INDEX
 
-PROJECT = Path("project.yml")
 EXTRAS = {"synthesizrr.Weaviate": "weaviate"}
 
 
@@ -52,30 +52,20 @@ def choose(run: str | None, store: str | None, teacher: str | None) -> Chosen:
     if run is not None:
         folder = RunFolder(Path(run) if (Path(run) / "inputs.json").is_file() else RUNS / run)
         inputs = folder.inputs()
-        named, why = {**inputs["identity"], **inputs["settings"]}, f"the run '{folder.path.name}'"
+        named, why = {**inputs["identity"], **inputs["settings"]}, f"the run '{folder.name}'"
         noted = folder.file(INDEX)
         index = read_json(noted) if noted.is_file() and store is None else {}
     elif PROJECT.is_file():
-        named = _variables_of_project()
+        named = project_variables()
     given = [f"--{name}" for name, value in (("store", store), ("teacher", teacher)) if value is not None]
     return Chosen(
-        Path(f"configs/store.{store or named.get('store', 'memory')}.cfg"),
-        Path(f"configs/teacher.{teacher or named.get('teacher', 'extractive')}.cfg"),
+        config_file("store", store or named.get("store", "memory")),
+        config_file("teacher", teacher or named.get("teacher", "extractive")),
         ", ".join([why, *given]),
         folder,
         int(named.get("gpu_id", -1)),
         index,
     )
-
-
-def _variables_of_project() -> Mapping[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return dict((YAML(typ="safe").load(PROJECT) or {}).get("vars") or {})
-    except (YAMLError, TypeError, AttributeError) as error:
-        raise InputError(f"This cannot be read ({' '.join(str(error).split())[:200]}).", path=PROJECT) from error
 
 
 def visit(chosen: Chosen) -> list[Finding]:
@@ -106,9 +96,11 @@ def _store_folder(config: dict[str, Any] | Finding) -> Path:
 
 
 def _answers(config: dict[str, Any] | Finding, chosen: Chosen) -> Path | None:
-    """RETURNS (Optional[Path]): The response store: the one that the teacher's config names, else the run's."""
+    """RETURNS (Optional[Path]): The response store: the one that the teacher's config names, else the run's or that of its grid."""
     block = config.get("teacher") if isinstance(config, dict) else None
     named = block.get("responses") if isinstance(block, Mapping) else None
     if named:
         return Path(str(named))
-    return chosen.folder.file(ANSWERS) if chosen.folder is not None else None
+    if chosen.folder is None:
+        return None
+    return (chosen.folder.path.parent if chosen.folder.inputs().get("account") else chosen.folder.path) / ANSWERS

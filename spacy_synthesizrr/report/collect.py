@@ -14,7 +14,7 @@ from typing import Any
 from spacy_synthesizrr.candidates import ROW_VERSION
 from spacy_synthesizrr.context import KINDS, Context
 from spacy_synthesizrr.documents import WRITTEN_BY, read_document
-from spacy_synthesizrr.jsonl import read_jsonl
+from spacy_synthesizrr.jsonl import read_json, read_jsonl
 from spacy_synthesizrr.receipts import STEPS, RunFolder, fresh, versions
 from spacy_synthesizrr.report.findings import Finding, Standing, comparisons, remarks
 from spacy_synthesizrr.report.review import STEP, read_review
@@ -25,15 +25,17 @@ LEAKS_SHOWN = 20
 SETTINGS = ("per_label", "seed", "lang", "gpu_id")
 
 
-def collect(ctx: Context) -> dict[str, Any]:
+def collect(ctx: Context, *, money: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Read the results of every step of a run whose receipt stands.
 
+    money (Mapping): What the run has spent by its ledger: spent, stages.
     RETURNS (dict): Plain JSON; see the keys below.
     RAISES (RunFolderError): When another release wrote one of them; the text names the step to run again.
     """
     valid = {step for step in STEPS if fresh(ctx.folder, step)}
-    files = {name.removesuffix(".json"): read_document(ctx.folder, name) if step in valid else None for name, step in WRITTEN_BY.items()}
     receipts = {step: ctx.folder.receipt(step) if step in valid else {} for step in STEPS}
+    written = {name: name in receipts[step].get("outputs", ()) for name, step in WRITTEN_BY.items()}  # an older release wrote fewer
+    files = {name.removesuffix(".json"): read_document(ctx.folder, name) if there else None for name, there in written.items()}
     asked = _asked(ctx, files["index"], receipts)
     standings = read_standings(files["export"], files["student"], files["evaluation"])
     metric = (files["evaluation"] or files["student"] or {"metric": ACCURACY})["metric"]
@@ -46,7 +48,7 @@ def collect(ctx: Context) -> dict[str, Any]:
     ]
     return {
         "v": ROW_VERSION,
-        "run": ctx.folder.path.name,
+        "run": ctx.folder.name,
         "asked": asked,
         "findings": [{"tone": finding.tone, "text": finding.text} for finding in _in_order(found)],
         "metric": metric,
@@ -57,7 +59,15 @@ def collect(ctx: Context) -> dict[str, Any]:
         "switched_off": _main_counts(receipts).get("switched_off", []),
         "plan": files["plan"],
         "leaks": _leaks(ctx.folder, files["plan"]),
+        "gate": files.get("gate"),
         "measures": files["metrics"],
+        "curation": files["curation"],
+        "money": {
+            **(money or {"spent": None, "stages": []}),
+            "shared": bool(ctx.inputs.get("account")),
+            "home": _home(ctx.folder) if "evaluate" in valid else None,
+        },
+        "written": sorted(receipts["evaluate"].get("outputs", ())),
         "review": read_review(ctx.folder, receipts[STEP]),
         "versions": versions(),
         "files": {**ctx.inputs["files"], **{f"config: {kind}": about for kind, about in ctx.inputs["configs"].items()}},
@@ -151,6 +161,12 @@ def matrix(confusion: Mapping[str, Any]) -> list[list[int]]:
     for cell in confusion["cells"]:
         counts[place[cell["gold"]]][place[cell["predicted"]]] += cell["count"]
     return counts
+
+
+def _home(folder: RunFolder) -> dict[str, Any] | None:
+    """What taking the student home is worth; it is measured anew by every `evaluate` and so no output of its receipt."""
+    path = folder.file("takehome.json")
+    return dict(read_json(path)) if path.is_file() else None
 
 
 def _leaks(folder: RunFolder, plan: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spacy_synthesizrr.report.view import Cell, Table, decimals, plain
+from spacy_synthesizrr.report.view import BROWSER, Cell, Link, Table, decimals, percent, plain
 from spacy_synthesizrr.students.arms import MAIN
 
 HYPHEN = "\N{NON-BREAKING HYPHEN}"
 MEASURES = {**{f"distinct_{n}": f"distinct{HYPHEN}{n}" for n in (1, 2, 3)}, "compression_ratio": "compression ratio"}
+ALL, FAILED = "all", "failed: "
 FUNNEL_STAGES = ("asked", "planned", "reserve", "sent")
+
+
+def browsed(count: int, **choose: str) -> Cell:
+    """RETURNS (Cell): A count that leads to the rows behind it in the browser of the page; none leads nowhere.
+
+    choose (str): label, reason, status; empty ones are left open.
+    """
+    chosen = (("arm", MAIN), *((name, value) for name, value in choose.items() if value))
+    return Link(count, BROWSER, chosen) if count else count
 
 
 def ends(counts: Mapping[str, Any]) -> dict[str, int]:
@@ -21,7 +31,7 @@ def ends(counts: Mapping[str, Any]) -> dict[str, int]:
     """
     found = Counter({"accepted": counts["accepted"]})
     for reason, count in counts["failed"].items():
-        found[f"failed: {reason}"] += count
+        found[f"{FAILED}{reason}"] += count
     for reasons in counts["rejected"].values():
         found.update(reasons)
     return dict(found)
@@ -36,22 +46,26 @@ def funnel_table(funnel: Mapping[str, Any]) -> Table:
         return (
             name,
             *(counts[stage] for stage in FUNNEL_STAGES),
-            *(found.get(reason, 0) for reason in reasons),
-            counts["accepted"],
+            *(_linked(name, reason, found.get(reason, 0)) for reason in reasons),
+            _linked(name, "", counts["accepted"]),
             counts["short"],
         )
 
+    def _linked(name: str, reason: str, count: int) -> Cell:
+        return browsed(count, label="" if name == ALL else name, reason=reason.removeprefix(FAILED), status="" if reason else "accepted")
+
     head = ("label", *FUNNEL_STAGES, *map(plain, reasons), "accepted", "short by")
     rows = tuple(row(label, counts) for label, counts in funnel["labels"].items())
-    return Table("Funnel per label", head, rows, foot=row("all", funnel["total"]))
+    return Table("Funnel per label", head, rows, foot=row(ALL, funnel["total"]))
 
 
 def reasons_table(funnel: Mapping[str, Any]) -> Table | None:
     """Why candidates were turned away, by which step."""
     total = funnel["total"]
-    found = [(f"failed: {reason}", "synthesize", count) for reason, count in total["failed"].items()]
+    found = [(f"{FAILED}{reason}", "synthesize", count) for reason, count in total["failed"].items()]
     found += [(reason, step, count) for step, reasons in total["rejected"].items() for reason, count in reasons.items()]
-    rows = tuple((plain(reason), step, count) for reason, step, count in sorted(found, key=lambda item: (-item[2], item[0])))
+    ranked = sorted(found, key=lambda item: (-item[2], item[0]))
+    rows = tuple((plain(reason), step, browsed(count, reason=reason.removeprefix(FAILED))) for reason, step, count in ranked)
     return Table("Why candidates were turned away", ("reason", "step", "rows"), rows, words=(1,)) if rows else None
 
 
@@ -114,6 +128,24 @@ def leaks_table(leaks: Mapping[str, Any]) -> Table | None:
         if rows
         else None
     )
+
+
+def gate_sentences(gate: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): What the gate before training compared, and what it left out of the student's rows."""
+    settings, threshold = gate["settings"], gate["threshold"]
+    closer = "" if threshold is None else f", or have a similarity to one of {decimals(threshold, 2)} or more,"
+    yield (
+        f"Before training every row was compared with {gate['compared_with']:,} dev and test rows. Those that equal one, share "
+        f"{settings['ngram']} words in a row with one{closer} are left out of the train sets; `train` refuses to start where that is more "
+        f"than {percent(settings['max_share'])} % of the main one. It was {percent(gate['share'])} %."
+    )
+
+
+def gate_table(gate: Mapping[str, Any]) -> Table | None:
+    """Rows that the gate before training turned away, by arm."""
+    reasons = ("equal", "ngram", "similarity")
+    rows = tuple((arm, counts["rows"], *(counts.get(reason, 0) for reason in reasons)) for arm, counts in gate["arms"].items())
+    return Table("Rows left out before training", ("arm", "rows", *reasons), rows) if rows else None
 
 
 def measure_tables(measures: Mapping[str, Any]) -> Iterator[Table]:

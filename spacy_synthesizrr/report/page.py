@@ -1,74 +1,124 @@
-"""The page: tables, plots and rows through one template. Whatever comes from data is escaped by the template."""
+"""The page: parts of numbers and rows through one template. Whatever comes from data is escaped by the template."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spacy_synthesizrr.report import calibration, data_tables, figures, review, student_tables, view
-from spacy_synthesizrr.report.collect import matrix
-from spacy_synthesizrr.report.findings import Standing
-from spacy_synthesizrr.report.rows import Row
+from spacy_synthesizrr.report import data_parts, labels, measures, money, review, student_parts, view
+from spacy_synthesizrr.report.browse import ACCEPTED_FILE, REJECTED_FILE, Cell, Confused, by_cell
+from spacy_synthesizrr.report.items import TEST, Item, Shown, fitted, inside_script
+from spacy_synthesizrr.report.parts import Group, Maker, Numbers, Part
+from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.scores import NOTHING
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 HERE = Path(__file__).parent
-MATRIX_LABELS = 30  # beyond them a matrix cannot be read, and only the most frequent confusions are shown
-SCORES = {"vector": "cosine", "keyword": "BM25 score", "hybrid": "fused score of words and vectors"}  # by kind of search
-PLOTS = ("students", "sizes", "confusion", "reliability", "funnel", "similarity", "acceptance")
-SECTIONS = (
-    ("students", "Student against controls"),
-    ("confusion", "Confusion"),
-    ("calibration", "Calibration"),
-    ("funnel", "Funnel"),
-    ("sourcing", "Sourcing"),
-    ("leaks", "Leaks"),
-    ("measures", "Measures"),
-    ("rows", "Rows"),
-    ("rejected", "Turned away"),
-    ("asked", "Asked, and again"),
-)
-BEFORE_REVIEW = "measures"
+CHOICES = (("arm", "Arm"), ("status", "Status"), ("label", "Label"), ("reason", "Reason"))
+FIRST = 24  # rows that stand there without JavaScript, as many as the script shows at first
+AWAY = 5  # rows of each reason without JavaScript
+# Topics whose part needs numbers alone, in the order of the page: before the funnel, after it, and after the leaks.
+BEFORE: tuple[Maker, ...] = (student_parts.calibrated, money.part)
+AFTER: tuple[Maker, ...] = (data_parts.leaks, *measures.PARTS, review.part)
 
 
 @dataclass(frozen=True)
 class Samples:
     """The rows that the page shows.
 
-    accepted (Sequence[Row]): By label.
-    rejected (Mapping[str, Sequence[Row]]): By reason.
+    shown (Shown): Rows of the run and its controls, then test rows.
+    totals (Mapping[str, Mapping[str, int]]): Arm → status → rows that there are.
+    tested (Confused): Test rows by cell of the confusion matrix. cells (Mapping[Cell, Sequence[Item]]): Those that are shown.
     similarity (Sequence[int]): How many accepted rows fall into each bin of the plan's histogram.
+    reasons (Mapping[str, int]): Why rows of the run were turned away → how many.
     """
 
-    accepted: Sequence[Row] = ()
-    rejected: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    shown: Shown = Shown()
+    totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    tested: Confused = Confused()
     similarity: Sequence[int] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> Mapping[Cell, Sequence[Item]]:
+        """RETURNS (Mapping[Cell, Sequence[Item]]): The test rows that are shown of each cell."""
+        return by_cell(self.tested, {int(item.id.partition(":")[2]): item for item in self.shown.items if item.arm == TEST})
 
 
-def render(numbers: Mapping[str, Any], samples: Samples, plots: Mapping[str, figures.Plot]) -> str:
+def make_parts(numbers: Numbers, samples: Samples) -> list[Part]:
+    """RETURNS (List[Part]): The parts of a run in the order of the page, those with nothing to say left out."""
+    made = (
+        student_parts.students(numbers),
+        student_parts.confusion(numbers, samples.cells),
+        *(make(numbers) for make in BEFORE),
+        data_parts.funnel(numbers),
+        labels.part(numbers),
+        data_parts.sourcing(numbers, samples.similarity),
+        *(make(numbers) for make in AFTER),
+    )
+    return [part for part in made if part]
+
+
+def environment() -> Environment:
+    """RETURNS (Environment): Jinja that escapes everything and knows the report's own words."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters.update(plain=view.plain, shown=shown, chosen=chosen, commanded=view.commanded)
+    return made
+
+
+def render(numbers: Numbers, samples: Samples, parts: Sequence[Part]) -> str:
     """Make the page.
 
     numbers (Mapping): What `collect` found.
-    plots (Mapping): What `draw_plots` drew.
+    parts (Sequence[Part]): What `make_parts` made of them.
     RETURNS (str): One HTML document that asks for nothing from outside.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    small, letters = fitted(samples.shown)
+    script = (HERE / "browser.js").read_text(encoding="utf-8")
+    run, asked = numbers["run"], numbers["asked"]
+    return _page(
+        style=(HERE / "page.css").read_text(encoding="utf-8"),
+        script=script,
+        script_hash=content_hash(script),
+        run=run,
+        summary=" · ".join(f"{kind} {asked[kind]}" for kind in ("task", "strategy", "teacher", "store", "student")),
+        tiles=[*view.tiles(numbers), *money.tiles(numbers)],
+        findings=numbers["findings"],
+        parts=parts,
+        sections=[*((part.anchor, part.short or part.title) for part in parts), ("rows", "Rows"), ("asked", "Again")],
+        shown=small,
+        first=small.items[:FIRST],
+        away=list(_away(small, run, samples.reasons)),
+        choices=CHOICES,
+        told=_told(small, samples.totals),
+        cut_note=f"Texts of more than {letters:,} letters are cut here." if small != samples.shown else "",
+        row_files=(ACCEPTED_FILE, REJECTED_FILE),
+        rows_command=view.commanded("rows", run),
+        data=inside_script({"run": run, **small.to_dict()}),
+        asked=view.asked_table(asked),
+        versions=view.versions_table(numbers["versions"]),
+        files=view.files_table(numbers["files"]),
+        reproduce=numbers["reproduce"],
+        version=numbers["versions"].get("spacy-synthesizrr", ""),
     )
-    environment.filters.update(plain=view.plain, decimals=view.decimals, percent=view.percent, shown=shown)
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    page = environment.get_template("page.jinja")
-    drawn = {name: plots.get(name) for name in PLOTS}
-    return page.render(style=style, sections=_sections(numbers), samples=samples, plots=drawn, **_tables(numbers)).strip() + "\n"
 
 
-def _sections(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What stands in the navigation; a run that nobody reviews has no section about it."""
-    place = [anchor for anchor, _ in SECTIONS].index(BEFORE_REVIEW) + 1
-    return [*SECTIONS[:place], *([review.ANCHOR] if numbers.get("review") else []), *SECTIONS[place:]]
+def _page(**values: Any) -> str:
+    return environment().get_template("page.jinja").render(**values).strip() + "\n"
+
+
+def content_hash(script: str) -> str:
+    """RETURNS (str): What a content security policy calls a script that may run."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def shown(cell: str | int | None) -> str:
@@ -76,93 +126,32 @@ def shown(cell: str | int | None) -> str:
     return NOTHING if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def _tables(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that the template names, besides rows and plots."""
-    evaluation, funnel, plan = numbers["evaluation"] or {}, numbers["funnel"], numbers["plan"]
-    confusion = evaluation.get("confusion")
-    asked = numbers["asked"]
-    return {
-        "run": numbers["run"],
-        "summary": " · ".join(f"{kind} {asked[kind]}" for kind in ("task", "strategy", "teacher", "store", "student")),
-        "tiles": view.tiles(numbers),
-        "findings": numbers["findings"],
-        "metric": numbers["metric"],
-        "arms": student_tables.standings_table(numbers) if numbers["arms"] else None,
-        "arm_notes": list(student_tables.arm_notes(numbers)) if numbers["arms"] else [],
-        "confusion": confusion,
-        "why_no_test": evaluation.get("why"),
-        "confusion_caption": _confusion_caption(numbers) if evaluation else "",
-        "confusion_tables": [
-            table for table in (student_tables.labels_table(numbers), confusion and student_tables.confusions_table(confusion)) if table
-        ],
-        "matrix": _matrix_table(confusion),
-        "calibration": _calibration(evaluation),
-        "funnel": funnel,
-        "funnel_table": data_tables.funnel_table(funnel) if funnel else None,
-        "reasons": data_tables.reasons_table(funnel) if funnel else None,
-        "switched_off": numbers["switched_off"],
-        "plan": plan,
-        "remarks": data_tables.plan_remarks(plan) if plan else [],
-        "sourcing": data_tables.sourcing_table(plan) if plan else None,
-        "leak_sentences": list(data_tables.leak_sentences(numbers)) if plan else [],
-        "leaks": data_tables.leaks_table(numbers["leaks"]) if plan else None,
-        "measures": list(data_tables.measure_tables(numbers["measures"])) if numbers["measures"] else [],
-        "review": _review(numbers.get("review")),
-        "asked": view.asked_table(asked),
-        "versions": view.versions_table(numbers["versions"]),
-        "files": view.files_table(numbers["files"]),
-        "reproduce": numbers["reproduce"],
-        "version": numbers["versions"].get("spacy-synthesizrr", ""),
-    }
+def chosen(choose: Sequence[tuple[str, str]]) -> str:
+    """RETURNS (str): What the browser of rows is to show, as JSON for an attribute."""
+    return json.dumps(dict(choose), ensure_ascii=False)
 
 
-def _review(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return {"sentences": list(review.sentences(found)), "tables": list(review.tables(found))} if found else None
+def _told(shown: Shown, totals: Mapping[str, Mapping[str, int]]) -> str:
+    """What the browser holds, and of how much."""
+    main = totals.get(MAIN, {})
+    held = sum(item.arm == MAIN for item in shown.items)
+    tested = sum(item.arm == TEST for item in shown.items)
+    controls = len(shown.items) - held - tested
+    parts = [f"{held:,} of the run's {sum(main.values()):,} rows ({', '.join(f'{count:,} {status}' for status, count in main.items())})"]
+    parts += [f"{controls:,} of its controls"] if controls else []
+    parts += [f"{tested:,} test rows, some of each cell of the confusion matrix"] if tested else []
+    return (
+        f"A sample, drawn with the run's seed: {'; '.join(parts)}. Every reason for which rows were turned away is among them. In a "
+        "passage, words that the row repeats five or more in a row are marked."
+    )
 
 
-def _calibration(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not evaluation.get("calibration"):
-        return None
-    return {"sentences": list(calibration.sentences(evaluation)), "tables": list(calibration.tables(evaluation))}
-
-
-def _confusion_caption(numbers: Mapping[str, Any]) -> str:
-    return f"{numbers['evaluation']['rows']:,} test rows, by the student that is taken home ({student_tables.which_student(numbers)})"
-
-
-def _matrix_table(confusion: Mapping[str, Any] | None) -> view.Table | None:
-    if not confusion or len(confusion["labels"]) > MATRIX_LABELS:
-        return None
-    return student_tables.matrix_table(confusion["labels"], matrix(confusion), "The matrix in numbers")
-
-
-def draw_plots(numbers: Mapping[str, Any], samples: Samples) -> dict[str, figures.Plot]:
-    """RETURNS (Dict[str, Plot]): The plots for which there are numbers, by name."""
-    plots = {}
-    arms = [Standing(arm["name"], dev=arm["dev"]["scores"], test=arm["test"]["scores"], why=arm["why"]) for arm in numbers["arms"]]
-    if any(arm.split for arm in arms):
-        plots["students"] = figures.students(arms, metric=numbers["metric"])
-    sizes = {arm["name"]: arm["rows"] for arm in numbers["arms"] if arm["rows"] is not None}
-    if sizes:
-        plots["sizes"] = figures.sizes(sizes)
-    confusion = (numbers["evaluation"] or {}).get("confusion")
-    if confusion and len(confusion["labels"]) <= MATRIX_LABELS:
-        plots["confusion"] = figures.confusion(confusion["labels"], matrix(confusion))
-    if found := (numbers["evaluation"] or {}).get("calibration"):
-        plots["reliability"] = calibration.reliability(found["reliability"], exclusive=numbers["asked"]["exclusive"])
-    if numbers["funnel"] and numbers["funnel"]["labels"]:
-        plots["funnel"] = figures.funnel({label: data_tables.ends(counts) for label, counts in numbers["funnel"]["labels"].items()})
-    if (numbers["plan"] or {}).get("histogram"):
-        plots["similarity"] = _similarity(numbers["plan"], samples.similarity)
-    if numbers.get("review") and (plot := review.acceptance(numbers["review"])):
-        plots["acceptance"] = plot
-    return plots
-
-
-def _similarity(plan: Mapping[str, Any], accepted: Sequence[int]) -> figures.Plot:
-    histogram = plan["histogram"]
-    hits = [sum(column) for column in zip(*histogram["counts"].values(), strict=True)]
-    names = {"inputs": "window", "pairs": "window of pairs"} if plan["mode"] == "retricl" else {"inputs": "window"}
-    windows = {title: (plan["windows"][name]["low"], plan["windows"][name]["high"]) for name, title in names.items()}
-    kind = SCORES[plan.get("settings", {}).get("search", "vector")]
-    return figures.similarities(histogram["edges"], hits, windows, accepted=accepted, kind=kind)
+def _away(shown: Shown, run: str, reasons: Mapping[str, int]) -> Iterator[Group]:
+    """A few rows of each reason."""
+    found: dict[str, list[Item]] = {}
+    for item in shown.items:
+        if item.arm == MAIN and item.reason:
+            found.setdefault(item.reason, []).append(item)
+    for number, (reason, items) in enumerate(found.items(), 1):
+        total = max(len(items), reasons.get(reason, 0))
+        yield Group(f"away-{number}", view.plain(reason), total, tuple(items[:AWAY]), view.commanded("rows", run, arm=MAIN, reason=reason))

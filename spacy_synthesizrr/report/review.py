@@ -9,6 +9,7 @@ from spacy_synthesizrr.documents import Document
 from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.report.figures import BLUE, FRAME, ROW, WIDTH, YELLOW, Plot
+from spacy_synthesizrr.report.parts import Numbers, Part
 from spacy_synthesizrr.report.svg import INK, color_variable, draw
 from spacy_synthesizrr.report.view import Table, decimals, percent
 from spacy_synthesizrr.students.scores import NOTHING
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 AGREEMENT, STEP = "review/agreement.json", "agreement"
-ANCHOR = ("review", "Review")
+ESTIMATED = '"Right, estimated" follows from how often people and suggestions agree on blind rows, if all err independently and alike.'
 MEASURES = {
     "percent": "pairs of answers alike (%)",
     "fleiss": "Fleiss' kappa",
@@ -92,6 +93,17 @@ def tables(review: Mapping[str, Any]) -> Iterator[Table]:
     """YIELDS (Table): Those with rows: rows, people, agreement, pairs, labels, score bins, what became of the suggestions."""
     made = (decided_table, people_table, agreement_table, pairs_table, labels_table, bins_table, changes_table)
     return (table for table in (make(review) for make in made) if table.rows)
+
+
+def part(numbers: Numbers) -> Part | None:
+    """What people said; None in a run that nobody reviews, or before anybody answered."""
+    found = numbers.get("review")
+    if not found:
+        return None
+    plot = acceptance(found)
+    plots = ((plot, "How often people accept the suggestion"),) if plot else ()
+    said = (*sentences(found), ESTIMATED)
+    return Part("review", "What people said in review", plots, tuple(tables(found)), said, short="Review", files=(AGREEMENT,))
 
 
 def decided_table(review: Mapping[str, Any]) -> Table:

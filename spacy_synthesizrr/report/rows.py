@@ -1,4 +1,4 @@
-"""The rows that the report shows: a seeded sample, read in one pass, with the texts that belong to each."""
+"""Rows for people to read: a seeded sample of a stream, and the words that a row took from its passage."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.metrics.samples import Reservoir
-from spacy_synthesizrr.stores.passages import batched
 from spacy_synthesizrr.words import word_places
 
 SPAN = 5  # words in a row that count as copied
-MOST_KEYS = 40  # labels or reasons with a sample of their own; rarer ones that come later share one
+MOST_KEYS = 40  # labels or reasons with a sample of their own, where not more are asked for
 
 
 @dataclass(frozen=True)
@@ -25,38 +23,20 @@ class Piece:
     copied: bool
 
 
-@dataclass(frozen=True)
-class Row:
-    """One candidate as the page shows it.
-
-    fields (Tuple[Tuple[str, str], ...]): Carried fields, then the generated one.
-    passage (Tuple[Piece, ...]): The passage cut into copied and other stretches; empty when there is none.
-    copied (float): Share of the generated text's words that stand in the passage in runs of at least five; None without a passage.
-    seed (Tuple[Tuple[str, str], ...]): Name and text of each field of the seed.
-    detail (str): Why it was turned away, in numbers or words.
-    """
-
-    candidate: Candidate
-    fields: tuple[tuple[str, str], ...]
-    passage: tuple[Piece, ...]
-    source: str
-    copied: float | None
-    seed: tuple[tuple[str, str], ...]
-    detail: str
-
-
-def sample(rows: Iterable[Candidate], size: int, *, by: Callable[[Candidate], str], seed: int) -> dict[str, list[Candidate]]:
+def sample(
+    rows: Iterable[Candidate], size: int, *, by: Callable[[Candidate], str], seed: int, most: int = MOST_KEYS
+) -> dict[str, list[Candidate]]:
     """Draw at most `size` rows of each kind in one pass, every row of a kind with the same chance.
 
     by (Callable): The kind of a row, such as its label or its reason.
-    seed (int): The same rows and seed give the same sample.
+    seed (int): The same rows and seed give the same sample. most (int): Kinds with a sample of their own; those that come later share one.
     RETURNS (Dict[str, List[Candidate]]): Kinds in order of appearance, rows in file order.
     """
     chance = random.Random(seed)
     kept: dict[str, Reservoir[Candidate]] = {}
     for row in rows:
         kind = by(row)
-        kind = kind if kind in kept or len(kept) < MOST_KEYS else "other"
+        kind = kind if kind in kept or len(kept) < most else "other"
         kept.setdefault(kind, Reservoir(size, chance)).add(row)
     return {kind: pool.items() for kind, pool in kept.items()}
 
@@ -77,31 +57,6 @@ class SimilarityCounts:
             if candidate.similarity is not None and self.counts:
                 self.counts[min(max(bisect_right(self.edges, candidate.similarity) - 1, 0), len(self.counts) - 1)] += 1
             yield candidate
-
-
-def show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
-    """Look up what belongs to each candidate; the store is asked in batches."""
-    return [row for batch in batched(candidates, MOST_KEYS) for row in _show(batch, lookup)]
-
-
-def _show(candidates: Sequence[Candidate], lookup: Lookup) -> list[Row]:
-    passages = lookup.passages(candidates)
-    shown = []
-    for candidate in candidates:
-        name = lookup.task.generated.name
-        text = candidate.fields.get(name, "")
-        passage = passages.get(candidate.passage_id or "")
-        pieces, copied = mark_copied(text, passage.text) if passage else ((), None)
-        seed = lookup.seeds.get(candidate.seed_id)
-        fields = tuple((key, value) for key, value in candidate.fields.items() if key != name) + ((name, text),)
-        source = " · ".join(part for part in (passage.source, passage.document) if part) if passage else ""
-        shown.append(Row(candidate, fields, pieces, source, copied, tuple(seed.fields.items()) if seed else (), _detail(candidate)))
-    return shown
-
-
-def _detail(candidate: Candidate) -> str:
-    detail = candidate.events[-1].detail if candidate.events else {}
-    return ", ".join(f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in detail.items())
 
 
 def mark_copied(text: str, passage: str, *, span: int = SPAN) -> tuple[tuple[Piece, ...], float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spacy_synthesizrr.report.view import Cell, Table, percent
+from spacy_synthesizrr.report.view import Cell, Link, Table, percent
 from spacy_synthesizrr.students.table import DEV_THRESHOLD, FEW, FEW_ROWS, between
 
 CONFUSIONS = 12  # most frequent ones listed
@@ -88,20 +88,22 @@ def labels_table(numbers: Mapping[str, Any]) -> Table | None:
     )
 
 
-def confusions_table(confusion: Mapping[str, Any]) -> Table | None:
-    """The most frequent mistakes, with the lines of the test file behind them."""
+def confusions_table(confusion: Mapping[str, Any], anchors: Mapping[tuple[str, str], str] | None = None) -> Table | None:
+    """The most frequent mistakes, with the lines of the test file behind them.
+
+    anchors (Mapping): Where the rows of a cell stand, by gold label and the student's.
+    """
     wrong = [cell for cell in confusion["cells"] if cell["gold"] != cell["predicted"]]
     wrong.sort(key=lambda cell: -cell["count"])
-    rows = tuple((cell["gold"], cell["predicted"], cell["count"], _lines(cell)) for cell in wrong[:CONFUSIONS])
+    rows = tuple((cell["gold"], cell["predicted"], _counted(cell, anchors or {}), _lines(cell)) for cell in wrong[:CONFUSIONS])
     head = ("gold label", "student's label", "rows", "lines of the test file")
     return Table("Most frequent confusions", head, rows, words=(1, 3)) if rows else None
 
 
+def _counted(cell: Mapping[str, Any], anchors: Mapping[tuple[str, str], str]) -> Cell:
+    anchor = anchors.get((cell["gold"], cell["predicted"]))
+    return Link(cell["count"], anchor) if anchor else int(cell["count"])
+
+
 def _lines(cell: Mapping[str, Any]) -> str:
     return ", ".join(map(str, cell["rows"][:LINES])) + (" …" if cell["count"] > LINES else "")
-
-
-def matrix_table(labels: Sequence[str], counts: Sequence[Sequence[int]], caption: str) -> Table:
-    """The confusion matrix in numbers."""
-    rows: tuple[tuple[Cell, ...], ...] = tuple((label, *row) for label, row in zip(labels, counts, strict=True))
-    return Table(caption, ("gold ↓ student →", *labels), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,26 @@ from typing import Any
 from spacy_synthesizrr.students.arms import MAIN, RANDOM, SEED_ONLY
 from spacy_synthesizrr.students.scores import NOTHING, said
 
-Cell = str | int | None
+NARROW = 64  # letters of the width of a table that may stand beside something else
+LONGEST, GAP = 28, 2  # letters of a column that is broken into lines, and between columns
+BROWSER = "rows"  # where on the page the browser of rows stands
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to the rows behind it.
+
+    text (str | int): What stands there.
+    anchor (str): Where on the page it leads.
+    choose (Tuple[Tuple[str, str], ...]): What the browser of rows is to show then, such as ("reason", "near_copy").
+    """
+
+    text: str | int
+    anchor: str
+    choose: tuple[tuple[str, str], ...] = ()
+
+
+Cell = str | int | None | Link
 
 
 @dataclass(frozen=True)
@@ -24,6 +44,23 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     foot: tuple[Cell, ...] = ()
     words: tuple[int, ...] = ()
+
+    @property
+    def narrow(self) -> bool:
+        """RETURNS (bool): Whether it may stand beside something else."""
+        columns = zip(self.head, *self.rows, strict=True)
+        widths = [max(max(map(len, str(head).split()), default=0), *(_width(cell) for cell in cells), 3) for head, *cells in columns]
+        return sum(min(width, LONGEST) + GAP for width in widths) <= NARROW
+
+
+def _width(cell: Cell) -> int:
+    return len(str(cell.text if isinstance(cell, Link) else cell))
+
+
+def commanded(command: str, run: str, **options: str) -> str:
+    """RETURNS (str): A command to type: options that are empty are left out, words are quoted for a shell."""
+    chosen = [f"--{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    return " ".join(["synthesizrr", command, *chosen, "--run", shlex.quote(run)])
 
 
 def plain(word: str) -> str:

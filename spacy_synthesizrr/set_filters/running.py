@@ -33,6 +33,8 @@ from spacy_synthesizrr.taskfile import TaskSpec
 
 SET_FILTERS, STEP = "set_filters", "curate"
 WORK = ".curating.part"  # folder beside the rows while they are judged; cleared away when a run was killed
+SAID = "said"  # key of what a filter tells: a sentence for the console
+UNFINISHED = "unfinished"  # and whether it may do better when it is asked again, as some teacher did not answer
 MAY_READ = ("seeds", "dev", "train")  # no filter sees test
 
 
@@ -54,7 +56,9 @@ class Tells(Protocol):
     """A set filter that has more to say than its verdicts."""
 
     def told(self) -> dict[str, Any]:
-        """RETURNS (dict): For curation.json and the report, after all rows were judged: plain JSON without texts."""
+        """RETURNS (dict): For curation.json and the report, after all rows were judged: plain JSON without texts. `SAID` and `UNFINISHED`
+        are read by the step.
+        """
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,12 @@ class SetBinder:
 
     bind (Callable): Makes the filter for one arm of a run, or says why it does not run.
     configs (Tuple[str, ...]): Kinds of config, such as "teacher", on which its verdicts rest: `curate` is done again when one changes.
+    files (Tuple[Path, ...]): Other files on which they rest.
     """
 
     bind: Callable[[SetInputs], SetFilter | SwitchedOff]
     configs: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_set_filters(config: Mapping[str, Any], *, path: Path | str = "") -> dict[str, SetBinder]:
@@ -181,7 +187,10 @@ def judged(row: Candidate, verdict: Verdict, name: str) -> Candidate:
 
     name (str): Of the filter.
     RETURNS (Candidate): As it was when the verdict says nothing but that it stays; else with one more event.
+    RAISES (ConfigError): When the verdict has a new text.
     """
+    if verdict.text is not None:
+        raise ConfigError(f"The set filter '{name}' gave the row {row.id} a new text. Texts are mended by row filters, in `synthesize`.")
     score = {} if verdict.score is None else {"score": verdict.score}
     if not verdict.accepted:
         return row.after(Event(STEP, REJECTED, verdict.reason or name, {"filter": name, **score, **verdict.detail}))

@@ -21,6 +21,7 @@ from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import locked, upstream
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
+from spacy_synthesizrr.steps.gating import check_gate, sets_of
 from spacy_synthesizrr.steps.train import TRAINING, arm_rows, metric_of, plan_training, student_task, train_all
 from spacy_synthesizrr.students.arms import Arm, check_main
 from spacy_synthesizrr.students.scores import spread
@@ -40,7 +41,8 @@ def compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
     kinds (Sequence[str]): Names of configs/student.NAME.cfg.
     RETURNS (dict): What compare.json says.
     RAISES (ConfigError): When there is no such config, or something is missing for it; before anything is trained.
-    RAISES (StudentError): When a label has no accepted row, or the GPU that was asked for is not there.
+    RAISES (StudentError): When a label has no accepted row, the contamination gate does not vouch for the rows, or the GPU that was
+        asked for is not there.
     RAISES (RunFolderError): When export.json is older than what it was made from, or another process works on the run.
     """
     with locked(ctx.folder):
@@ -51,6 +53,7 @@ def compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
 def _compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
     exported = read_document(ctx.folder, EXPORTED)
     arms = [Arm.from_dict(row) for row in exported["arms"]]
+    check_gate(ctx, sets_of(arms))
     check_main(arms[0], exported["labels"])
     paths = {kind: _config_path(ctx, kind) for kind in dict.fromkeys(kinds)}
     if not paths:

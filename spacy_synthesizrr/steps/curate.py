@@ -7,7 +7,7 @@ rejected.jsonl, for the run itself and for each control arm that was synthesized
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,26 @@ from typing import Any
 from spacy_synthesizrr.candidates import ACCEPTED, ROW_VERSION, Candidate
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.documents import read_document
+from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.funnel import Funnel
 from spacy_synthesizrr.jsonl import atomic, dumps, write_json
 from spacy_synthesizrr.lines import count_lines
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
-from spacy_synthesizrr.set_filters.running import SET_FILTERS, STEP, Curated, Rows, SetBinder, SetInputs, curated, read_set_filters
+from spacy_synthesizrr.set_filters.running import (
+    SAID,
+    SET_FILTERS,
+    STEP,
+    UNFINISHED,
+    Curated,
+    Rows,
+    SetBinder,
+    SetInputs,
+    curated,
+    read_set_filters,
+)
+from spacy_synthesizrr.steps.checking import check_config
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.synthesis import FILES
 
@@ -37,17 +50,24 @@ def run(ctx: Context) -> bool:
     RETURNS (bool): Whether work was done.
     """
     arms = synthesized_arms(ctx.folder)
+    check_config("curate", ctx.config("curate"), ctx.config_path("curate"))
     filters = read_set_filters(ctx.config("curate"), path=ctx.config_path("curate"))
     configs = sorted({kind for binder in filters.values() for kind in binder.configs})
+    others = sorted({path.as_posix() for binder in filters.values() for path in binder.files})
     rests_on: dict[str, Any] = {"files": ("seeds", "dev", "train"), "settings": ("seed", "lang")} if filters else {}
     return run_step(
         ctx.folder,
         STEP,
         after=("index", "plan", "synthesize") if filters else ("plan", "synthesize"),
-        settings=ctx.depends(task=True, configs=("curate", *configs), **rests_on),
+        settings=ctx.depends(task=True, configs=("curate", *configs), **rests_on) | _of_files(others),
         outputs=[REPORT, *((folder / name).as_posix() for folder in arms.values() for name in OUTPUTS)],
         body=lambda: _body(ctx, arms, filters),
     )
+
+
+def _of_files(names: Sequence[str]) -> dict[str, Any]:
+    found = {name: fingerprint(Path(name))["sha256"] if Path(name).is_file() else None for name in names}
+    return {"set_filter_files": found} if found else {}
 
 
 def synthesized_arms(folder: RunFolder) -> dict[str, Path]:
@@ -66,8 +86,10 @@ def _body(ctx: Context, arms: Mapping[str, Path], filters: Mapping[str, SetBinde
         if filters:
             lookup = _lookup(ctx)
             stack.enter_context(contextlib.closing(lookup.store))
-        counts = {name: _arm(ctx, name, folder, filters, lookup, told) for name, folder in arms.items()}
+        counts: dict[str, Any] = {name: _arm(ctx, name, folder, filters, lookup, told) for name, folder in arms.items()}
     write_json(ctx.folder.file(REPORT), {"v": ROW_VERSION, "arms": told})
+    if any(about.get(UNFINISHED) for arm in told.values() for about in arm["filters"].values()):
+        counts[UNFINISHED] = True
     return counts
 
 
@@ -79,7 +101,8 @@ def _arm(
     with _curated(ctx, name, where, filters, lookup) as found:
         sort_rows(where, found, funnel, what=f"Curating ({name})")
     told[name] = {"filters": found.told, "off": list(found.off)}
-    for sentence in found.off if name == MAIN else ():
+    said = [about[SAID] for about in found.told.values() if about.get(SAID)]
+    for sentence in [*found.off, *said] if name == MAIN else ():
         say(sentence)
     leaks = {"leaks": read_document(ctx.folder, "plan.json")["leaks"]["counts"]} if name == MAIN else {}
     write_json(where / "funnel.json", funnel.to_dict() | leaks)

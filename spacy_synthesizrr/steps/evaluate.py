@@ -15,13 +15,13 @@ evaluation.json, besides what `student.json` says of each arm:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.documents import read_document
-from spacy_synthesizrr.jsonl import write_json
+from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.students.quality.measured import Calibration
 
 REPORT = "evaluation.json"
+ANSWERS = "answers.jsonl"  # what every student says of every test row
 NO_TEST = "no test rows"
 Key = tuple[str, int]  # arm and training seed
 
@@ -57,14 +58,16 @@ class Chosen:
 
 
 def run(ctx: Context) -> bool:
-    """Write evaluation.json and print the table of student and controls; write takehome.json and card.md.
+    """Write evaluation.json and answers.jsonl and print the table of student and controls; write takehome.json and card.md.
 
     The latter two tell how fast the student is on this machine. They are no outputs by the receipt, since a receipt holds no
     times: the same work must leave the same receipt.
     RETURNS (bool): Whether work was done.
     """
     settings = {**ctx.depends(task=True, settings=("seed",)), "run": ctx.folder.path.name}
-    return run_step(ctx.folder, "evaluate", after=("export", "train"), settings=settings, outputs=(REPORT,), body=lambda: _body(ctx))
+    return run_step(
+        ctx.folder, "evaluate", after=("export", "train"), settings=settings, outputs=(REPORT, ANSWERS), body=lambda: _body(ctx)
+    )
 
 
 def _body(ctx: Context) -> dict[str, Any]:
@@ -85,6 +88,7 @@ def _body(ctx: Context) -> dict[str, Any]:
         "dev_in_test": exported["dev"]["in_test"],
     }
     write_json(ctx.folder.file(REPORT), found)
+    write_jsonl(ctx.folder.file(ANSWERS), _answers(gold, scored, key) if gold else ())
     for line in arms_table(found).splitlines():
         say(line)
     home = take_home(ctx, exported=exported, trained=trained, evaluation=found)
@@ -114,6 +118,15 @@ def _score_all(ctx: Context, exported: Mapping[str, Any], keys: Sequence[Key], c
     if gold is None:
         raise RuntimeError("student.json names no trained student; `train` refuses to write such a file.")
     return gold, scored, about
+
+
+def _answers(gold: Gold, scored: Mapping[Key, Scored], chosen: Key) -> Iterator[dict[str, Any]]:
+    """One row per test row: its line in the user's file, its labels, what the chosen student says, and what all say, by arm."""
+    arms = list(dict.fromkeys(arm for arm, _ in scored))
+    by_arm = {arm: [student.answers for (name, _), student in scored.items() if name == arm] for arm in arms}
+    for place, (line, labels) in enumerate(zip(gold.lines, gold.labels, strict=True)):
+        said = {arm: [list(answers[place]) for answers in students] for arm, students in by_arm.items()}
+        yield {"v": 1, "line": line, "gold": list(labels), "student": list(scored[chosen].answers[place]), "arms": said}
 
 
 def _arm(arm: Mapping[str, Any], scored: Sequence[Scored], gold: Gold | None, labels: Sequence[str], seed: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import RunFolder, run_step
 from spacy_synthesizrr.sourcing.settings import PlanSettings
+from spacy_synthesizrr.steps.gating import GATE, HITS, Gating, gating, sets_of, write_gate
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
 from spacy_synthesizrr.students.reviewed import main_rows, told, turned_away
 from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, candidate_rows, labelled_rows, retrieved_rows, seed_rows
@@ -37,23 +38,22 @@ class Counted:
     """What is counted while rows go by.
 
     copies (Counter[str]): "rows" with a passage, and those "equal" to it.
-    gold_left_out (Counter[str]): Gold train rows that equal a "dev" or "test" row.
     label_sources (Counter[str]): Rows of the main arm by who chose their labels, and those that were left out.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
-    gold_left_out: Counter[str] = field(default_factory=Counter)
     label_sources: Counter[str] = field(default_factory=Counter)
 
 
 def run(ctx: Context) -> bool:
-    """Write train.spacy, dev.spacy, test.spacy, controls/<arm>/train.spacy and export.json.
+    """Write train.spacy, dev.spacy, test.spacy, controls/<arm>/train.spacy, export.json, gate.json and gate.jsonl.
 
-    Gold train rows that equal a dev or test row are left out; dev rows that equal a test row are counted.
+    Rows that give a dev or test row away are left out of every train set (see curation/gate.py); dev rows that equal a test row
+    are counted.
     RETURNS (bool): Whether work was done.
     RAISES (RunFolderError): When `plan` did not write which seeds it used.
     """
-    configs = ("strategy", "review") if ctx.reviewed else ("strategy",)
+    configs = ("strategy", "curate", "review") if ctx.reviewed else ("strategy", "curate")
     settings = ctx.depends(task=True, files=("dev", "test", "train"), configs=configs, settings=("lang",))
     after = ("index", "plan", "synthesize", "curate", *(("pull",) if ctx.reviewed else ()))
     return run_step(ctx.folder, "export", after=after, settings=settings, outputs=lambda: _outputs(ctx.folder), body=lambda: _body(ctx))
@@ -65,7 +65,7 @@ def read_arms(folder: RunFolder) -> list[Arm]:
 
 
 def _outputs(folder: RunFolder) -> list[str]:
-    return [REPORT, "dev.spacy", "test.spacy", *(arm.file for arm in read_arms(folder) if arm.run)]
+    return [REPORT, GATE, HITS, *sets_of(read_arms(folder))]
 
 
 def _body(ctx: Context) -> dict[str, Any]:
@@ -76,9 +76,10 @@ def _body(ctx: Context) -> dict[str, Any]:
     _check_seeds(ctx.folder)
     nlp = spacy.blank(str(ctx.settings["lang"]))
     counted = Counted()
-    with contextlib.closing(open_store(ctx)) as store:
-        arms = [_export_arm(ctx, name, nlp, _sources(ctx, store, counted)) for name in ARMS]
-    arms = [_explain(arm, counted.gold_left_out.total()) for arm in arms]
+    with contextlib.closing(open_store(ctx)) as store, gating(ctx, getattr(store, "embedder", None)) as gate:
+        arms = [_export_arm(ctx, name, nlp, _sources(ctx, store, counted), gate) for name in ARMS]
+    left_out = gate.equal.get(GOLD, Counter())
+    arms = [_explain(arm, left_out.total(), gate.left_out(arm.name)) for arm in arms]
     labelled: dict[str, dict[str, Any]] = {kind: _export_labelled(ctx, kind, nlp) for kind in KINDS}
     labelled["dev"]["in_test"] = _dev_in_test(ctx)
     found = {
@@ -90,12 +91,13 @@ def _body(ctx: Context) -> dict[str, Any]:
         "arms": [arm.to_dict() for arm in arms],
         **labelled,
         "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
-        "gold_left_out": {kind: counted.gold_left_out[kind] for kind in KINDS},
+        "gold_left_out": {kind: left_out[kind] for kind in KINDS},
         "label_sources": dict(counted.label_sources),
         "turned_away": turned_away(ctx),
     }
+    write_gate(ctx.folder, gate, sets_of(arms))
     write_json(ctx.folder.file(REPORT), found)
-    for line in _told(arms, found):
+    for line in (*_told(arms, found), *gate.told(arms)):
         say(f"  {line}")
     if ctx.reviewed:
         say(f"  labels of the main rows: {told(counted.label_sources)}")
@@ -107,16 +109,17 @@ def _body(ctx: Context) -> dict[str, Any]:
 def _check_seeds(folder: RunFolder) -> None:
     if SEEDS not in folder.receipt("plan")["outputs"]:
         raise RunFolderError(
-            f"The plan of the run '{folder.path.name}' does not say which seeds it used ({folder.file(SEEDS)} is not among its files). "
-            f"Run the step 'plan' again: synthesizrr plan --run {folder.path.name} (or the whole project: spacy project run all)"
+            f"The plan of the run '{folder.name}' does not say which seeds it used ({folder.file(SEEDS)} is not among its files). "
+            f"Run the step 'plan' again: synthesizrr plan --run {folder.name} (or the whole project: spacy project run all)"
         )
 
 
-def _explain(arm: Arm, left_out: int) -> Arm:
+def _explain(arm: Arm, equal: int, left_out: int) -> Arm:
     """Say why there is no gold row left."""
     if arm.name != GOLD or arm.rows or not left_out:
         return arm
-    return replace(arm, why=f"{arm.why}: all {left_out} equal a dev or test row")
+    does = "equal a dev or test row" if equal == left_out else "give a dev or test row away"
+    return replace(arm, why=f"{arm.why}: all {left_out} {does}")
 
 
 def _told(arms: Iterable[Arm], found: Mapping[str, Any]) -> Iterator[str]:
@@ -140,24 +143,19 @@ def _dev_in_test(ctx: Context) -> int:
     return sum(test.kind(row) is not None for row in labelled_rows(ctx.task, "dev"))
 
 
-def _gold_rows(ctx: Context, left_out: Counter[str]) -> Iterator[StudentRow]:
-    known = KnownRows({kind: labelled_rows(ctx.task, kind) for kind in KINDS if ctx.task.file(kind)})
-    return known.without(labelled_rows(ctx.task, "train"), left_out=left_out)
-
-
 def _sources(ctx: Context, store: Passages, counted: Counted) -> Mapping[str, Source]:
     """Where the rows of each arm come from."""
     task, accepted = ctx.task, {name: ctx.folder.file(arm_file(name, "accepted.jsonl")) for name in SYNTHESIZED}
     return {
         MAIN: lambda: candidate_rows(main_rows(ctx, counted.label_sources), task),
         SEED_ONLY: lambda: seed_rows(ctx.folder.file(SEEDS), task),
-        GOLD: lambda: _gold_rows(ctx, counted.gold_left_out),
+        GOLD: lambda: labelled_rows(task, "train"),
         RETRIEVE_ONLY: lambda: retrieved_rows(main_rows(ctx, Counter()), task, store, copies=counted.copies),
         **{name: partial(accepted_rows, accepted[name], task) for name in SYNTHESIZED},
     }
 
 
-def _export_arm(ctx: Context, name: str, nlp: Language, sources: Mapping[str, Source]) -> Arm:
+def _export_arm(ctx: Context, name: str, nlp: Language, sources: Mapping[str, Source], gate: Gating) -> Arm:
     from spacy_synthesizrr.students.export import remove_docs, write_docs
 
     path = ctx.folder.file(arm_file(name, "train.spacy"))
@@ -166,7 +164,8 @@ def _export_arm(ctx: Context, name: str, nlp: Language, sources: Mapping[str, So
         remove_docs(path)
         return Arm(name, why=why)
     labels = list(ctx.task.labels)
-    written = write_docs(progress(sources[name](), f"Exporting ({name})"), path, nlp=nlp, labels=labels)
+    rows = gate.through(name, progress(sources[name](), f"Exporting ({name})"))
+    written = write_docs(rows, path, nlp=nlp, labels=labels)
     arm = Arm(name, written.rows, {label: written.labels[label] for label in labels})
     missing = empty_label(arm, labels)
     if name == MAIN or missing is None:

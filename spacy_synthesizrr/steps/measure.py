@@ -1,136 +1,170 @@
-"""`measure`: what the accepted rows are like, beside the control arms, the seeds and the dev rows.
+"""`measure`: what the accepted rows are like, beside the control arms, the seeds and gold.
 
-Measures look at the generated field alone; carried fields are the same in every arm. Some depend on how many texts they
-are given, so the sets stand side by side twice: each with all its rows, and all cut to the size of the smallest.
+Measures look at the generated field alone, since carried fields are the same in every arm; only the judge of labels reads what a
+student would. Many depend on how many texts they are given, so sets stand side by side at equal size, each number with its n and the
+mean length of the rows beside. What could not be measured says why. configs/measure.cfg has the settings, docs/measures.md the formulas.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from spacy_synthesizrr.candidates import ROW_VERSION, label_key
+from spacy_synthesizrr.candidates import ROW_VERSION
+from spacy_synthesizrr.configs import build
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.embedders.base import Embedder
+from spacy_synthesizrr.embedders.none import embeds
+from spacy_synthesizrr.errors import ConfigError, RunFolderError
 from spacy_synthesizrr.jsonl import write_json
-from spacy_synthesizrr.labelled import Kind, read_rows
-from spacy_synthesizrr.metrics.compression import compression_ratio
-from spacy_synthesizrr.metrics.counts import label_counts
-from spacy_synthesizrr.metrics.distinct import distinct
-from spacy_synthesizrr.metrics.lengths import lengths, lengths_by_label
-from spacy_synthesizrr.metrics.samples import draw
-from spacy_synthesizrr.progress import progress, say
+from spacy_synthesizrr.labelled import Kind, LabelledRow, read_rows, read_seeds
+from spacy_synthesizrr.measuring.sets import Row, RowSet
+from spacy_synthesizrr.measuring.settings import read_settings
+from spacy_synthesizrr.measuring.whole import Measured, measure_all, variety_of
+from spacy_synthesizrr.metrics.preservation import Judged
+from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.set_filters.running import Rows
 from spacy_synthesizrr.steps.curate import synthesized_arms
+from spacy_synthesizrr.stores.base import Store
+from spacy_synthesizrr.stores.opening import INDEX, open_store
 from spacy_synthesizrr.taskfile import TaskSpec
+from spacy_synthesizrr.words import comparable
 
 STEP = "measure"
-GOLD: tuple[Kind, ...] = ("seeds", "dev")
-NGRAMS = (1, 2, 3)
-SAMPLE = 10_000  # texts; distinct-n keeps 8 bytes per n-gram, about 4 MB for 10,000 texts of 50 words
-Row = tuple[tuple[str, ...], str]
-
-
-@dataclass(frozen=True)
-class RowSet:
-    """Rows that can be read again and again.
-
-    name (str): "main", the name of a control arm, "seeds" or "dev".
-    read (Callable): Labels and text of each row, streamed.
-    """
-
-    name: str
-    read: Callable[[], Iterator[Row]]
-
-    def texts(self) -> Iterator[str]:
-        """RETURNS (Iterator[str]): The texts alone."""
-        return (text for _, text in self.read())
+GOLD: tuple[Kind, ...] = ("seeds", "dev", "train")
+SAMPLE = 10_000
+SHOWN = ("distinct_1", "distinct_2", "distinct_3", "compression_ratio", "self_bleu_5")
+Readable = Callable[[], Iterator[Judged]]
 
 
 def run(ctx: Context) -> bool:
     """Write metrics.json.
 
     RETURNS (bool): Whether work was done.
+    RAISES (ConfigError): For settings that are none, an entity pipeline that is not installed, an embedder that cannot be used.
     """
-    settings = ctx.depends(task=True, files=("seeds", "dev"), settings=("seed",))
+    if STEP not in ctx.inputs["configs"]:
+        raise RunFolderError(f"This run knows no configs/{STEP}.cfg: an earlier release prepared it. Run `prepare` again.")
+    settings = ctx.depends(task=True, files=GOLD, configs=(STEP,), settings=("seed", "lang"))
     return run_step(ctx.folder, STEP, after=("curate",), settings=settings, outputs=("metrics.json",), body=lambda: _body(ctx))
 
 
 def _body(ctx: Context) -> dict[str, Any]:
-    sets = row_sets(ctx)
-    found = measure(sets, seed=ctx.seed)
+    config, path = ctx.config(STEP), ctx.config_path(STEP)
+    settings = read_settings(config, path=path)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(contextlib.closing(open_store(ctx))) if ctx.folder.file(INDEX).is_file() else None
+        found = measure_all(measured(ctx, store, _embedder(config, store, path=str(path))), settings, seed=ctx.seed)
     write_json(ctx.folder.file("metrics.json"), {"v": ROW_VERSION, "field": ctx.task.generated.name, **found})
     for line in summary(found):
         say(line)
     return {name: values["labels"]["n"] for name, values in found["sets"].items()}
 
 
-def row_sets(ctx: Context) -> list[RowSet]:
-    """RETURNS (List[RowSet]): The run's accepted rows, those of each control arm, and the task's own seeds and dev rows."""
-    field = ctx.task.generated.name
-
-    def accepted(rows: Rows) -> Callable[[], Iterator[Row]]:
-        return lambda: ((row.labels, row.fields[field]) for row in rows)
-
-    arms = synthesized_arms(ctx.folder).items()
-    sets = [RowSet(name, accepted(Rows(ctx.folder.path / folder / "accepted.jsonl"))) for name, folder in arms]
-    return [*sets, *(RowSet(kind, _gold(ctx.task, kind, field)) for kind in GOLD if ctx.task.file(kind))]
-
-
-def _gold(task: TaskSpec, kind: Kind, field: str) -> Callable[[], Iterator[Row]]:
-    return lambda: ((row.labels, row.fields[field]) for row in read_rows(task, kind))
-
-
-def measure(sets: Sequence[RowSet], *, seed: int) -> dict[str, Any]:
-    """Measure each set with all its rows, and all sets at an equal number of rows.
-
-    seed (int): Seed of the samples.
-    RETURNS (dict): `sets`: per set `labels`, `lengths` (overall and `per_label`) and the measures that depend on size, each
-        with its `value` and `n`. `equal`: the smallest set's size `n` and, per set, the latter measures on a sample of n.
+def _embedder(config: Mapping[str, Any], store: Store | None, *, path: str) -> Embedder | None:
+    """RETURNS (Embedder | None): The one that the config names, or that of the index; None when that one learnt from the corpus, from
+    which the rows come too: rows would look as varied as the corpus, and gold dull.
     """
-    found = {rows.name: _all_rows(rows, seed=seed) for rows in progress(sets, "Measuring", total=len(sets), unit="sets")}
-    sizes = [values["labels"]["n"] for values in found.values() if values["labels"]["n"]]
-    smallest = min([SAMPLE, *sizes]) if sizes else 0
-    equal = {rows.name: _sized(draw(rows.texts(), smallest, seed=seed)) for rows in sets if found[rows.name]["labels"]["n"]}
-    return {"sets": found, "equal": {"n": smallest, "seed": seed, "sets": equal}}
+    if "embedder" not in config:
+        own = store.embedder if store is not None else None
+        return own if own is not None and embeds(own) and is_pretrained(own) else None
+    embedder: Embedder = build(dict(config), "embedder", path=path)
+    if not is_pretrained(embedder):
+        raise ConfigError(
+            f"{path}: [embedder] {embedder.recipe} has to learn from a corpus. Name a pretrained one, or leave the section out: then that "
+            "of the index is taken if it is pretrained, and else one is fitted on equally many rows of each set."
+        )
+    embedder.fit((), seed=0)
+    return embedder
 
 
-def _all_rows(rows: RowSet, *, seed: int) -> dict[str, Any]:
-    labels = label_counts(labels for labels, _ in rows.read())
-    n = labels["n"]
-    per_label = lengths_by_label((label_key(labels), text) for labels, text in rows.read())
-    return {
-        "labels": labels,
-        "lengths": {**lengths(rows.texts()), "per_label": per_label},
-        **_distinct(draw(rows.texts(), SAMPLE, seed=seed)),
-        "compression_ratio": {"value": compression_ratio(rows.texts()), "n": n},
-    }
+def is_pretrained(embedder: Embedder) -> bool:
+    """RETURNS (bool): Whether a text's vector follows from the text alone, whatever corpus there is."""
+    return bool(getattr(embedder, "pretrained", False))
 
 
-def _sized(texts: Sequence[str]) -> dict[str, Any]:
-    return {**_distinct(texts), "compression_ratio": {"value": compression_ratio(texts), "n": len(texts)}}
+def measured(ctx: Context, store: Store | None, embedder: Embedder | None) -> Measured:
+    """RETURNS (Measured): The run's accepted rows, those of each synthesized control, and the task's own seeds, dev and train rows."""
+    task = ctx.task
+    field = task.generated.name
+    arms = {name: Rows(ctx.folder.path / folder / "accepted.jsonl") for name, folder in synthesized_arms(ctx.folder).items()}
+    kinds = [kind for kind in GOLD if task.file(kind)]
+
+    own = [RowSet(name, _accepted(rows, field)) for name, rows in arms.items()]
+    gold = [RowSet(kind, _gold(ctx, kind, field)) for kind in kinds]
+    judged = {**_judged_arms(task, arms), **_judged_gold(task, kinds)}
+    return Measured(own, gold, judged, arms, list(task.labels), task.exclusive, str(ctx.settings["lang"]), store, embedder)
 
 
-def _distinct(texts: Sequence[str]) -> dict[str, Any]:
-    return {f"distinct_{n}": {"value": distinct(texts, n), "n": len(texts)} for n in NGRAMS}
+def _accepted(rows: Rows, field: str) -> Callable[[], Iterator[Row]]:
+    return lambda: ((row.labels, row.fields[field]) for row in rows)
+
+
+def _gold(ctx: Context, kind: Kind, field: str) -> Callable[[], Iterator[Row]]:
+    return lambda: ((row.labels, row.fields[field]) for row in read_rows(ctx.task, kind))
+
+
+def _judged_arms(task: TaskSpec, arms: Mapping[str, Rows]) -> dict[str, Readable]:
+    """Rows with their seed and what they carry, so that none is judged by who learnt from those."""
+
+    def readable(rows: Rows) -> Readable:
+        return lambda: (Judged(row.labels, task.student_text(row.fields), (row.seed_id, *_carried(task, row.fields))) for row in rows)
+
+    return {name: readable(rows) for name, rows in arms.items()}
+
+
+def _judged_gold(task: TaskSpec, kinds: Sequence[Kind]) -> dict[str, Readable]:
+    ids = {_key(seed.fields): seed.id for seed in (read_seeds(task) if task.seeds else ())}
+
+    def judged(row: LabelledRow) -> Judged:
+        own = ids.get(_key(row.fields))
+        return Judged(row.labels, task.student_text(row.fields), (*([own] if own else ()), *_carried(task, row.fields)))
+
+    def readable(kind: Kind) -> Readable:
+        return lambda: map(judged, read_rows(task, kind))
+
+    return {kind: readable(kind) for kind in kinds}
+
+
+def _key(fields: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(comparable(text) for text in fields.values())
+
+
+def _carried(task: TaskSpec, fields: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"{spec.name}: {comparable(fields[spec.name])}" for spec in task.carried if fields.get(spec.name))
+
+
+def measure(sets: Sequence[RowSet], *, seed: int, lang: str = "en", sample: int = SAMPLE) -> dict[str, Any]:
+    """Measure the variety of sets, each with all its rows, and side by side at equal size.
+
+    seed (int): Of the samples. lang (str): Of the tokenizer. sample (int): Rows of a set at most.
+    RETURNS (dict): See `measuring.whole.variety_of`.
+    """
+    return variety_of(sets, seed=seed, lang=lang, sample=sample)
 
 
 def summary(found: Mapping[str, Any]) -> list[str]:
-    """RETURNS (List[str]): One line per set for people: rows, length, and the measures at equal size."""
+    """RETURNS (List[str]): One line per set for people: rows, length, and the measures at equal size; then what could not be measured."""
     equal = found["equal"]
     lines = [
-        f"Measures; distinct-n and compression ratio on {equal['n']} rows of each set (more varied: larger distinct-n, smaller ratio):"
+        f"Measures; distinct-n, compression ratio and Self-BLEU on {equal['n']} rows of each set "
+        "(more varied: larger distinct-n, smaller ratio, smaller Self-BLEU):"
     ]
     for name, values in found["sets"].items():
         n = values["labels"]["n"]
         if not n:
             lines.append(f"  {name}: no rows")
             continue
-        sized = {key: about["value"] for key, about in equal["sets"][name].items()}
-        shown = ", ".join(f"{key.replace('_', '-' if key[-1].isdigit() else ' ')} {_short(value)}" for key, value in sized.items())
+        sized = {key: equal["sets"][name][key]["value"] for key in SHOWN if key in equal["sets"][name]}
+        shown = ", ".join(f"{_name(key)} {_short(value)}" for key, value in sized.items())
         lines.append(f"  {name}: {n} rows of {values['lengths']['words']['mean']:.1f} words; {shown}")
-    return lines
+    return lines + [f"  {name}: {about['missing']}" for name, about in found.items() if isinstance(about, dict) and "missing" in about]
+
+
+def _name(key: str) -> str:
+    return key.replace("self_bleu", "Self-BLEU").replace("_", "-" if key[-1].isdigit() else " ")
 
 
 def _short(value: float | None) -> str:

@@ -34,8 +34,8 @@ def package(ctx: Context, wanted: Wanted) -> Package:
             else f" (when it says that nothing changed, delete receipts/evaluate.json of this run first: {CARD} is gone)"
         )
         raise RunFolderError(
-            f"The student of the run '{ctx.folder.path.name}' has no card that fits it. "
-            f"Run the step 'evaluate': synthesizrr evaluate --run {ctx.folder.path.name}{again}"
+            f"The student of the run '{ctx.folder.name}' has no card that fits it. "
+            f"Run the step 'evaluate': synthesizrr evaluate --run {ctx.folder.name}{again}"
         )
     student, evaluation = ctx.folder.file(STUDENT), read_document(ctx.folder, REPORT)
     own = None if ctx.task.exclusive else float(read_json(student / TEXTCAT_MULTILABEL / "cfg")["threshold"])

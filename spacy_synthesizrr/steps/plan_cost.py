@@ -3,7 +3,8 @@
 Three cases: *low* asks for every row once and all are accepted; *high* asks for the whole plan with its reserve, and every
 answer is as long as it may be; *likely* lies between, with one row in `LIKELY_REJECTED` turned away and answers of the
 length that the task hints at. A sample of the prompts is looked up in the response store: what is answered already is taken off
-the low and the likely case. A price that is not known stays "unknown"; a teacher on this machine costs nothing.
+the low and the likely case. Where the teacher also judges labels, in `curate`, its questions are counted too. A price that is not
+known stays "unknown"; a teacher on this machine costs nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import BYTES_PER_TOKEN, TOKENS_PER_WORD
 from spacy_synthesizrr.steps.rendering import answered, prompts, tokens_of
 from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline, teacher
+from spacy_synthesizrr.steps.verify_cost import judging
 from spacy_synthesizrr.stores.opening import open_store
 
 SAMPLE = 50  # prompts per label that are rendered, counted and looked up
@@ -75,8 +77,24 @@ def estimates(ctx: Context, lookup: Lookup) -> Iterator[Estimate]:
     price = price_of(ctx.config("teacher"), model, where=str(ctx.config_path("teacher")))
     limit = answer_limit(teacher(ctx))
     with answered(ctx, model) as known:
+        rows: dict[str, int] = {}
         for arm in arms(ctx):
-            yield from _estimates(ctx, arm, lookup, model, known, price=price, limit=limit)
+            for found in _estimates(ctx, arm, lookup, model, known, price=price, limit=limit):
+                rows[arm.name] = rows.get(arm.name, 0) + found.firm
+                yield found
+    if not getattr(model, "copies", False):
+        yield from _judged(ctx, lookup, rows, model, price=price, limit=limit)
+
+
+def _judged(ctx: Context, lookup: Lookup, rows: Mapping[str, int], model: Any, *, price: Price, limit: int | None) -> Iterator[Estimate]:
+    """What `curate` asks of the teacher as a judge of labels; none of it is looked up, because the rows are not there yet."""
+    for one in judging(ctx, lookup, rows, lambda prompt: tokens_of(prompt, model)):
+        told = (one.answer_tokens, one.answer_tokens, one.calls * limit if limit else one.answer_tokens)
+        costs = [price.cost(one.prompt_tokens, tokens) for tokens in told]
+        paid = [cost for cost in costs if cost is not None]
+        cost = (paid[0], paid[1], paid[2]) if len(paid) == len(CASES) else None
+        calls, asked = (one.calls,) * 3, (one.prompt_tokens,) * 3
+        yield Estimate(one.arm, f"judging: {one.section}", calls, asked, told, cost, one.calls, 0, 0)
 
 
 def price_of(config: Mapping[str, Any], model: object, *, where: str) -> Price:

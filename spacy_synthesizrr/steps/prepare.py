@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from spacy_synthesizrr.configs import build, read_config, section
-from spacy_synthesizrr.context import CACHE, KINDS, MAY_CHANGE, NO_REVIEW, RUNS, relative
+from spacy_synthesizrr.configs import build, read_config
+from spacy_synthesizrr.context import CACHE, GRID, KINDS, MAY_CHANGE, NO_REVIEW, RUNS, SINGLE, config_file, relative
 from spacy_synthesizrr.corpus import check_language
 from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
 from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
@@ -30,7 +30,11 @@ ID_BYTES = 6
 
 @dataclass(frozen=True)
 class Choices:
-    """What the person asked for: the vars of project.yml."""
+    """What the person asked for: the vars of project.yml.
+
+    strategy (str), store (str), teacher (str), student (str), review (str): Names of configs/KIND.NAME.cfg, or paths that end in .cfg.
+    curate (str), measure (str): Path of a config to use in place of configs/curate.cfg and configs/measure.cfg.
+    """
 
     task: str
     run: str
@@ -43,15 +47,24 @@ class Choices:
     seed: int = 0
     lang: str = "en"
     gpu_id: int = -1
+    curate: str = ""
+    measure: str = ""
+
+    def config_path(self, kind: str) -> Path:
+        """RETURNS (Path): Where the config of a kind lies."""
+        return config_file(kind, str(getattr(self, kind)))
 
 
 def run_folder(name: str) -> RunFolder:
-    """The folder of a run, by its name.
+    """The folder of a run, by its name: NAME, or GRID/NAME of a run that belongs to a grid.
 
-    RAISES (RunFolderError): When the name is not a plain name.
+    RAISES (RunFolderError): When the name is not a plain name, or what should be a grid is a run itself.
     """
-    if not name or Path(name).name != name or name.startswith("."):
+    parts = name.split("/")
+    if len(parts) > 2 or not all(part and Path(part).name == part and not part.startswith(".") for part in parts):
         raise RunFolderError(f"'{name}' is not a name for a run. Use letters, digits, '-', '_' and '.', such as news_demo.")
+    if len(parts) == 2 and (RUNS / parts[0] / "inputs.json").is_file():
+        raise RunFolderError(f"'{parts[0]}' is a run itself, so no run can be put into it: '{name}'. Choose another name.")
     return RunFolder(RUNS / name)
 
 
@@ -86,6 +99,7 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
         "task": {"name": task.name, "fingerprint": task.fingerprint()},
         "files": _files(folder, task),
         "configs": _configs(wanted),
+        **_account(folder),
     }
     if found != old:
         _check_labelled_rows(task)
@@ -95,6 +109,14 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
     write_json(folder.file("inputs.json"), found)
     _write_receipt(folder, found)
     return found != old or bool(broken)
+
+
+def _account(folder: RunFolder) -> dict[str, str]:
+    """A run of a grid spends on the account of the grid, for whose whole the caps hold then."""
+    path = folder.path.parent / GRID
+    if folder.path.parent == RUNS or not path.is_file():
+        return {}
+    return {"account": f"{folder.path.parent.name}/{read_json(path)['id']}"}
 
 
 def _forget_lost_index(folder: RunFolder) -> bool:
@@ -115,14 +137,13 @@ def _forget_lost_index(folder: RunFolder) -> bool:
 
 
 def _check_settings(wanted: Choices) -> None:
-    """Check the settings of plan and store and the GPU now: an error after the teacher was paid would be a dear one."""
-    from spacy_synthesizrr.sourcing.settings import PlanSettings
-    from spacy_synthesizrr.stores.opening import check_store_config
+    """Check the configs and the GPU now: an error after the teacher was paid would be a dear one. The bridge checks its own config."""
+    from spacy_synthesizrr.steps.checking import check_config
 
-    path = Path("configs") / f"strategy.{wanted.strategy}.cfg"
-    section(read_config(path), "plan", PlanSettings, path=path)
-    path = Path("configs") / f"store.{wanted.store}.cfg"
-    check_store_config(read_config(path), path)
+    for kind in (*KINDS, *SINGLE):
+        if kind != "review":
+            path = wanted.config_path(kind)
+            check_config(kind, read_config(path), path)
     if wanted.gpu_id >= 0:
         from spacy_synthesizrr.students.config import use_gpu
 
@@ -132,7 +153,7 @@ def _check_settings(wanted: Choices) -> None:
 def _check_corpus(task: TaskSpec, wanted: Choices) -> None:
     from spacy_synthesizrr.stores.base import brings_passages
 
-    path = Path("configs") / f"store.{wanted.store}.cfg"
+    path = wanted.config_path("store")
     if task.corpus is None and not brings_passages(build(read_config(path), "store", path=path)):
         task.need_corpus()
 
@@ -169,7 +190,7 @@ def _guard(folder: RunFolder, old: Mapping[str, Any] | None, identity: Mapping[s
     changed = [name for name in identity if before.get(name) != identity[name]]
     differences = "; ".join(f"{name} is '{identity[name]}', was '{before.get(name)}'" for name in changed)
     raise RunFolderError(
-        f"The run '{folder.path.name}' belongs to something else: {differences}. "
+        f"The run '{folder.name}' belongs to something else: {differences}. "
         f"Give this combination a name of its own with --vars.run NAME, or remove the folder {folder.path}."
     )
 
@@ -192,7 +213,7 @@ def _files(folder: RunFolder, task: TaskSpec) -> dict[str, Any]:
 
 
 def _configs(wanted: Choices) -> dict[str, Any]:
-    paths = {kind: Path("configs") / f"{kind}.{getattr(wanted, kind)}.cfg" for kind in KINDS} | {"curate": Path("configs/curate.cfg")}
+    paths = {kind: wanted.config_path(kind) for kind in (*KINDS, *SINGLE)}
     for path in paths.values():
         read_config(path)
     return {kind: {"path": path.as_posix(), "sha256": fingerprint(path)["sha256"]} for kind, path in paths.items()}

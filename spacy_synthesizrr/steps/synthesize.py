@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.curation.near_duplicates import earlier_files
 from spacy_synthesizrr.curation.refusals import LANGUAGES, knows
 from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress_bar, say
@@ -40,6 +42,8 @@ def run(ctx: Context) -> bool:
     settings = ctx.depends(
         task=True, files=("seeds", "dev", "test"), configs=("strategy", "teacher", "curate"), settings=("per_label", "seed", "lang")
     )
+    if earlier := earlier_files(ctx.config("curate")):
+        settings["earlier"] = {name: fingerprint_file(Path(name)) for name in earlier if Path(name).is_file()}
     return run_step(ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx))
 
 
@@ -63,7 +67,7 @@ def _body(ctx: Context) -> dict[str, Any]:
         if name not in {arm.name for arm in planned}:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
     say_cost(ctx)
-    with closing(open_store(ctx)) as store, ResponseStore(ctx.folder.file(ANSWERS)) as answers:
+    with closing(open_store(ctx)) as store, ResponseStore(ctx.shared / ANSWERS) as answers:
         lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
         with RoundTrip() as trip:
             for arm in planned:
@@ -78,7 +82,7 @@ def say_cost(ctx: Context) -> None:
     """Say what the step will take, before the first request; teachers that work by rule take nothing."""
     component: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
     if not getattr(component.model, "by_rule", False):
-        say(f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.path.name}")
+        say(f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.name}")
 
 
 def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, trip: RoundTrip) -> dict[str, Any]:
@@ -97,7 +101,7 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, tri
         with asking(nlp) as model:
             names = [other.name for other in arms(ctx)]
             then = names[names.index(arm.name) + 1 :]
-            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), run=ctx.folder.path.name, arm=arm.name, then=then)
+            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), run=ctx.folder.name, arm=arm.name, then=then)
             how: dict[str, Any] = {"accept": accept, "per_label": per_label, "watch": meter.watch, "extra": trip.join(model)}
             outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, **how)
     if spent := meter.summary():

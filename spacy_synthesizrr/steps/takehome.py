@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.context import Context, config_name
 from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.fingerprints import size
 from spacy_synthesizrr.jsonl import atomic, write_json
@@ -68,6 +68,7 @@ def _asked(ctx: Context) -> dict[str, str]:
         kind: str(ctx.inputs.get(kind) or ctx.inputs["identity"].get(kind, "")) for kind in ("strategy", "store", "teacher", "student")
     }
     index = read_document(ctx.folder, "index.json") if fresh(ctx.folder, "index") and ctx.folder.file("index.json").is_file() else None
+    names = {kind: config_name(named) for kind, named in names.items()}
     names["embedder"] = str(index["embedder"]["id"]) if index else ""
     block = _teacher(ctx)
     model = str(block.get("model", ""))
@@ -145,4 +146,4 @@ def _spent(ctx: Context) -> Total:
         return Total()
     with ResponseStore(path) as store:
         prepare(store)
-        return spent(store, ctx.scope)
+        return spent(store, ctx.scope, begin=ctx.mark)

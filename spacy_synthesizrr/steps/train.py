@@ -16,6 +16,7 @@ from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
+from spacy_synthesizrr.steps.gating import check_gate, sets_of
 from spacy_synthesizrr.students.arms import MAIN, Arm, check_main
 from spacy_synthesizrr.students.scores import ACCURACY, MICRO_F, spread
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.students.job import Job, Trained
 
 TRAINING, STUDENT, REPORT = "training", "student", "student.json"
+STRIDE, LIMIT = 100, 4_000_000_000  # the most trainings of a task; numpy takes seeds below 2 ** 32
 
 
 def run(ctx: Context) -> bool:
@@ -33,7 +35,8 @@ def run(ctx: Context) -> bool:
 
     Each finished student stays on disk; after an interruption only the missing ones are trained.
     RETURNS (bool): Whether work was done.
-    RAISES (StudentError): When a label has no accepted row, or the GPU that was asked for is not there.
+    RAISES (StudentError): When a label has no accepted row, the contamination gate does not vouch for the rows, or the GPU that was
+        asked for is not there.
     """
     from spacy_synthesizrr.students.foundations import foundation
 
@@ -53,6 +56,7 @@ def student_task(exported: Mapping[str, Any]) -> StudentTask:
 def _body(ctx: Context) -> dict[str, Any]:
     exported = read_document(ctx.folder, EXPORTED)
     arms = [Arm.from_dict(row) for row in exported["arms"]]
+    check_gate(ctx, sets_of(arms))
     check_main(arms[0], exported["labels"])
     config, jobs = plan_training(ctx, exported, arms, path=ctx.config_path("student"), root=ctx.folder.file(TRAINING))
     _tidy(ctx, jobs)
@@ -87,18 +91,24 @@ def plan_training(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm]
     jobs = [
         Job(
             arm=arm.name,
-            seed=ctx.seed + number,
+            seed=seed,
             steps=steps,
             train=ctx.folder.file(arm.file),
             dev=ctx.folder.file("dev.spacy"),
-            folder=root / arm.name / str(ctx.seed + number),
+            folder=root / arm.name / str(seed),
             inputs=digest(about[arm.file]["sha256"], about["dev.spacy"]["sha256"], founded),
         )
         for arm in arms
         if arm.run
-        for number in range(ctx.task.k_seeds)
+        for seed in training_seeds(ctx.seed, ctx.task.k_seeds)
     ]
     return config, jobs
+
+
+def training_seeds(seed: int, count: int) -> range:
+    """RETURNS (range): The seeds of the trainings; runs with neighbouring seeds have none in common."""
+    first = seed * STRIDE % LIMIT
+    return range(first, first + count)
 
 
 def _tidy(ctx: Context, jobs: list[Job]) -> None:

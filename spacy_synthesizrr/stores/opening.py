@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
 
-from spacy_synthesizrr.configs import Settings, build, section
+from spacy_synthesizrr.configs import Settings, build, check_sections, section
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.corpus import PassageSettings
 from spacy_synthesizrr.embedders.cache import CacheSettings
-from spacy_synthesizrr.errors import ConfigError, InputError, StoreError, choices
+from spacy_synthesizrr.errors import InputError, StoreError
 from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.stores.base import Store
 
@@ -46,13 +45,10 @@ class IndexSettings(Settings):
 def check_store_config(config: dict[str, Any], path: Path) -> None:
     """Check all of a store config but what builds the store and the embedder, so that a slip is found before work starts.
 
-    path (Path): Of the file. A section that others take values from, as in ${vars.size}, may have any name.
+    path (Path): Of the file.
     RAISES (ConfigError): For a section that nobody reads, and for a key or value that is none.
     """
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    for name in config:
-        if name not in SECTIONS and not re.search(rf"\$\{{{re.escape(name)}[.:]", text):
-            raise ConfigError(f"{path}: unknown section [{name}]. {choices(name, SECTIONS)}")
+    check_sections(config, SECTIONS, path=path)
     section(config, "passages", PassageSettings, path=path)
     section(config, "index", IndexSettings, path=path)
     section(config, "vector_cache", CacheSettings, path=path)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHARD_ROWS = 50_000  # of about 60 tokens: 50 MB in memory before compression
 # keys in doc.user_data
 ROW_ID, ROW_SOURCE, ROW_SCORE = "synthesizrr_id", "synthesizrr_label_source", "synthesizrr_label_score"
+ROW_WEIGHT = "synthesizrr_weight"
 
 
 @dataclass
@@ -40,8 +41,9 @@ def write_docs(rows: Iterable[StudentRow], path: Path, *, nlp: Language, labels:
     """Write rows as a DocBin, or as a folder of DocBins when there are more than fit one shard.
 
     Every Doc has all labels in `cats` (1.0 or 0.0), and in `user_data` the row's id
-    ("synthesizrr_id"), who chose its labels ("synthesizrr_label_source") and, where that was measured, how sure curation is of them
-    ("synthesizrr_label_score"). Nothing appears under `path` before all is written.
+    ("synthesizrr_id"), who chose its labels ("synthesizrr_label_source"), where that was measured how sure curation is of them
+    ("synthesizrr_label_score"), and the row's weight where it is not 1 ("synthesizrr_weight"). Nothing appears under `path` before all
+    is written.
     rows (Iterable[StudentRow]): Streamed; one shard of Docs is in memory at a time.
     path (Path): Such as runs/news/train.spacy.
     nlp (Language): Its tokenizer makes the Docs.
@@ -78,6 +80,8 @@ def make_docs(rows: Iterable[StudentRow], *, nlp: Language, labels: Sequence[str
         doc.user_data[ROW_ID], doc.user_data[ROW_SOURCE] = row.id, row.source
         if row.score is not None:
             doc.user_data[ROW_SCORE] = row.score
+        if row.weight != 1.0:
+            doc.user_data[ROW_WEIGHT] = row.weight
         written.rows += 1
         written.labels.update(row.labels)
         yield doc

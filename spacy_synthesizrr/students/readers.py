@@ -14,7 +14,7 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 
 from spacy_synthesizrr.errors import StudentError
-from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE, read_docs, shards
+from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE, ROW_WEIGHT, read_docs, shards
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -25,7 +25,7 @@ Row = tuple[str, dict[str, float], dict[str, object]]  # text, cats, and what el
 
 
 def _row(doc: Doc) -> Row:
-    return doc.text, doc.cats, {key: doc.user_data[key] for key in (ROW_SOURCE, ROW_SCORE) if key in doc.user_data}
+    return doc.text, doc.cats, {key: doc.user_data[key] for key in (ROW_SOURCE, ROW_SCORE, ROW_WEIGHT) if key in doc.user_data}
 
 
 def _example(row: Row, nlp: Language) -> Example:

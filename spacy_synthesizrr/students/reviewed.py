@@ -19,7 +19,7 @@ PULLED = "review/pulled.json"  # and what came of the votes
 REVIEW = "review"  # step of the event that says who chose the labels
 HUMAN, SUGGESTION, UNREVIEWED = "human", "suggestion", "unreviewed"
 LABEL_SOURCE = "label_source"  # key in the detail of that event
-# key in the detail of an event: how sure somebody is of the labels, in [0, 1]. No step writes it yet; a step of your own may
+# key in the detail of an event: how sure somebody is of the labels, in [0, 1]; `synthesizrr.VerifyLabels.v1` writes it in `curate`
 LABEL_SCORE = "label_score"
 LEFT_OUT = "left out"
 AT_LEAST = re.compile(r"^score\s*(?:>=|≥)\s*([01](?:\.\d+)?|\.\d+)$")
@@ -29,7 +29,7 @@ class ExportSettings(Settings):
     """The section [export] of configs/review.NAME.cfg.
 
     unreviewed (str): What becomes of rows without a decision: "keep", "drop", or "score >= X" keeps those with at least such a
-        `LABEL_SCORE`, which no step of the project measures yet.
+        `LABEL_SCORE`, which the set filter `synthesizrr.VerifyLabels.v1` writes.
     """
 
     unreviewed: str = "keep"
@@ -108,7 +108,8 @@ def main_rows(ctx: Context, sources: Counter[str]) -> Iterator[Candidate]:
     if policy.least and unscored and not scored:  # or all of them would go, and nobody would know why
         raise ConfigError(
             f"{path}: [export] unreviewed = 'score >= {policy.least:g}', but nothing measured a score: none of the {unscored:,} rows that "
-            f"nobody reviewed has '{LABEL_SCORE}' in an event. Set it to 'keep' or 'drop'; or add a step that writes this score."
+            f"nobody reviewed has '{LABEL_SCORE}' in an event. Set it to 'keep' or 'drop'; or let "
+            "synthesizrr.VerifyLabels.v1 write this score: a section under [set_filters] of configs/curate.cfg."
         )
 
 

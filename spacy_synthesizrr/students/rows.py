@@ -34,6 +34,8 @@ class StudentRow:
     id (str): A candidate's or seed's id, or kind and line of a labelled row, such as "test:7".
     source (str): Who chose the labels: "gold" for rows of the user's files, else see `reviewed.label_source`.
     score (float | None): How sure curation is of the labels, in [0, 1]; None where nothing measured it.
+    weight (float): How much the row counts, where a training looks at weights; 1 is the usual.
+    written (str | None): The generated field of the task alone; None where the text has no other.
     """
 
     id: str
@@ -41,16 +43,19 @@ class StudentRow:
     labels: tuple[str, ...]
     source: str = GOLD
     score: float | None = None
+    weight: float = 1.0
+    written: str | None = None
 
 
-def _row(candidate: Candidate, text: str) -> StudentRow:
-    return StudentRow(candidate.id, text, candidate.labels, label_source(candidate), label_score(candidate))
+def _row(candidate: Candidate, fields: Mapping[str, str], task: TaskSpec) -> StudentRow:
+    about = label_source(candidate), label_score(candidate), candidate.weight, fields[task.generated.name]
+    return StudentRow(candidate.id, task.student_text(fields), candidate.labels, *about)
 
 
 def candidate_rows(candidates: Iterable[Candidate], task: TaskSpec) -> Iterator[StudentRow]:
     """Turn candidates into rows."""
     for candidate in candidates:
-        yield _row(candidate, task.student_text(candidate.fields))
+        yield _row(candidate, candidate.fields, task)
 
 
 def accepted_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
@@ -71,20 +76,20 @@ def retrieved_rows(candidates: Iterable[Candidate], task: TaskSpec, passages: Pa
             text = texts[str(candidate.passage_id)]
             copies["rows"] += 1
             copies["equal"] += comparable(text) == comparable(candidate.fields[name])
-            yield _row(candidate, task.student_text({**candidate.fields, name: text}))
+            yield _row(candidate, {**candidate.fields, name: text}, task)
 
 
 def seed_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
     """Stream the seeds that `plan` used as train rows; descriptions of labels are no rows."""
     for seed in read_jsonl(path, Seed.from_dict):
         if seed.origin == "gold":
-            yield StudentRow(seed.id, task.student_text(seed.fields), seed.labels)
+            yield StudentRow(seed.id, task.student_text(seed.fields), seed.labels, written=seed.fields[task.generated.name])
 
 
 def labelled_rows(task: TaskSpec, kind: Literal["dev", "test", "train"]) -> Iterator[StudentRow]:
     """Stream one of the task's labelled files."""
     for row in read_rows(task, kind):
-        yield StudentRow(f"{kind}:{row.line}", task.student_text(row.fields), row.labels)
+        yield StudentRow(f"{kind}:{row.line}", task.student_text(row.fields), row.labels, written=row.fields[task.generated.name])
 
 
 class KnownRows:
@@ -99,14 +104,3 @@ class KnownRows:
     def kind(self, row: StudentRow) -> str | None:
         """RETURNS (str | None): The first kind that has an equal row."""
         return self._kinds.get(digest(comparable(row.text)))
-
-    def without(self, rows: Iterable[StudentRow], *, left_out: Counter[str]) -> Iterator[StudentRow]:
-        """Stream the rows that equal none.
-
-        left_out (Counter[str]): Counts the others by the kind of their equal.
-        """
-        for row in rows:
-            if kind := self.kind(row):
-                left_out[kind] += 1
-            else:
-                yield row

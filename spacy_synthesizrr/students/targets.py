@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from spacy_synthesizrr.errors import ConfigError, choices
-from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE
+from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE, ROW_WEIGHT
 from spacy_synthesizrr.students.reviewed import HUMAN, SUGGESTION, UNREVIEWED
 from spacy_synthesizrr.students.rows import GOLD
 
@@ -33,11 +33,13 @@ class Targets:
     smoothing (float): Share of a row's target that is spread over all labels; in a multi-label task between yes and no of each.
     weights (Mapping[str, float]): By who chose the row's labels; 1 where nothing is said.
     by_score (bool): Whether a row weighs as much as curation is sure of its labels, in [0, 1]; a row without that number weighs 1.
+    by_weight (bool): Whether a row's own weight counts, which `synthesizrr.MatchDistribution.v1` gives.
     """
 
     smoothing: float = 0.0
     weights: Mapping[str, float] = field(default_factory=dict)
     by_score: bool = False
+    by_weight: bool = False
 
     def target(self, docs: Sequence[Doc], labels: Sequence[str], *, exclusive: bool) -> Any:
         """RETURNS (Floats2d): Of shape (rows, labels). Label smoothing as in Szegedy et al. 2016, section 7."""
@@ -48,17 +50,19 @@ class Targets:
     def weight(self, doc: Doc) -> float:
         """RETURNS (float): How much the row counts; 1 is the usual."""
         weight = self.weights.get(str(doc.user_data.get(ROW_SOURCE, "")), 1.0)
-        return weight * float(doc.user_data.get(ROW_SCORE, 1.0)) if self.by_score else weight
+        weight *= float(doc.user_data.get(ROW_SCORE, 1.0)) if self.by_score else 1.0
+        return weight * float(doc.user_data.get(ROW_WEIGHT, 1.0)) if self.by_weight else weight
 
 
 def make_soft_targets(
-    label_smoothing: float = 0.0, weights: Mapping[str, float] | None = None, by_score: bool = False
+    label_smoothing: float = 0.0, weights: Mapping[str, float] | None = None, by_score: bool = False, by_weight: bool = False
 ) -> Callable[[Language], Language]:
     """A callback for `[initialize.after_init]` of a student's config.
 
     label_smoothing (float): From 0 (none) to below 1; 0.1 is usual.
     weights (Dict[str, float]): Weight of rows by who chose their labels: gold, human, suggestion, unreviewed.
     by_score (bool): Multiply by the row's label score, where it has one.
+    by_weight (bool): Multiply by the row's own weight, where it has one: see `synthesizrr.MatchDistribution.v1`.
     RAISES (ConfigError): For a share or weight out of range, or weights of rows that there are not.
     """
     weights = dict(weights or {})
@@ -71,7 +75,7 @@ def make_soft_targets(
             raise ConfigError(
                 f"[initialize.after_init] weights: '{name}' is {value}. A weight is a number from 0 (left out) up; 1 is the usual."
             )
-    targets = Targets(label_smoothing, weights, by_score)
+    targets = Targets(label_smoothing, weights, by_score, by_weight)
 
     def soften(nlp: Language) -> Language:
         for name in NAMES:

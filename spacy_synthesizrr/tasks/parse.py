@@ -29,6 +29,7 @@ from spacy_synthesizrr.tasks.words import PromptWords
 
 STEP = "synthesize"
 KEPT_ANSWER = 500  # characters of an answer without a text that stay in its event, for people
+KEPT_BEFORE = 4000  # characters of an answer that was mended; a longer one is reasoning, and stands whole in the response store
 ECHO = "the model repeated the document of its prompt and wrote no answer after it"
 LIST = "the model wrote a numbered list of texts instead of one"
 THOUGHT = "the model's reasoning did not end"
@@ -41,7 +42,8 @@ class Parsed:
     text (str): The example; empty when there is none.
     status (str): GENERATED, FAILED or REJECTED.
     reason (str): A kind of `Failure`, or "refused".
-    detail (Mapping): For the event: "repaired" (list of words), "dropped" (pieces), "detail" (why it failed), "answer".
+    detail (Mapping): For the event: "repaired" (list of words), "before" (the answer), "dropped" (pieces), "detail" (why it failed),
+        "answer".
     """
 
     text: str
@@ -91,7 +93,7 @@ def parse_answer(answer: object, words: PromptWords, *, lang: str = "en") -> Par
         return Parsed("", FAILED, "malformed", {"detail": found.problem, **kept})
     if not found.text:
         return Parsed("", FAILED, "empty")
-    detail: dict[str, Any] = {"repaired": found.repaired} if found.repaired else {}
+    detail: dict[str, Any] = {"repaired": found.repaired, "before": str(answer).strip()[:KEPT_BEFORE]} if found.repaired else {}
     return Parsed(found.text, detail={**detail, "dropped": found.dropped} if found.dropped else detail)
 
 

@@ -39,12 +39,13 @@ def read_template(name: str) -> str:
     return (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
 
 
-def compile_template(text: str, *, name: str, needs: Sequence[str] = ()) -> jinja2.Template:
+def compile_template(text: str, *, name: str, needs: Sequence[str] = (), tried: Mapping[str, Any] = _DUMMY) -> jinja2.Template:
     """Compile a template and try it, so that a slip shows when the pipeline is built and not at the first prompt.
 
     text (str): The template.
     name (str): What errors call it.
     needs (Sequence[str]): Variables that it must show.
+    tried (Mapping[str, Any]): The variables that it may use, with values to try it with.
     RETURNS (jinja2.Template): Ready to render.
     RAISES (ConfigError): On one line: for a syntax error, an unknown variable, or a missing one.
     """
@@ -54,16 +55,16 @@ def compile_template(text: str, *, name: str, needs: Sequence[str] = ()) -> jinj
         template = environment.from_string(text)
     except jinja2.TemplateSyntaxError as error:
         raise ConfigError(f"Template '{name}', line {error.lineno}: {_one_line(error)} Correct it, or leave `template` out.") from error
-    for variable in sorted(used - set(VARIABLES) - set(environment.globals)):
+    for variable in sorted(used - set(tried) - set(environment.globals)):
         where = f"line {_line_of(text, variable)}"
-        raise ConfigError(f"Template '{name}', {where}: unknown variable '{variable}'. {choices(variable, VARIABLES)}")
+        raise ConfigError(f"Template '{name}', {where}: unknown variable '{variable}'. {choices(variable, sorted(tried))}")
     for variable in needs:
         if variable not in used:
             raise ConfigError(f"Template '{name}' never shows the variable '{variable}'. Put {{{{ {variable} }}}} where it belongs.")
     try:
-        template.render(_DUMMY)
+        template.render(tried)
     except Exception as error:  # whatever a template can raise: undefined attributes, the sandbox, a filter's own errors
-        raise ConfigError(f"Template '{name}' cannot be rendered: {_one_line(error)} {choices('', VARIABLES)}") from error
+        raise ConfigError(f"Template '{name}' cannot be rendered: {_one_line(error)} {choices('', sorted(tried))}") from error
     return template
 
 

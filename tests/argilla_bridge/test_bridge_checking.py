@@ -41,7 +41,7 @@ def edited(number, text):
 
 def judged(*texts, others=()):
     accept, off = read_row_filters(read_config(CONFIG), task(), [SEED.fields["text"]], copies=False, gold=[TEST])
-    assert off == []
+    assert [line.split("'")[1] for line in off] == ["relative_length"]  # one seed says nothing of lengths
     lookup = Lookup(task(), Shelf(), [SEED])
     return list(checked(accept, lookup, others, [edited(number, text) for number, text in enumerate(texts)]))
 

@@ -137,6 +137,11 @@ def test_metadata_hold_what_is_known_under_names_of_the_schema(store):
     assert row.priority == 0.1235
 
 
+def test_row_that_no_round_asked_for_is_of_round_0(store):
+    (row,) = rows(store, candidate("Wet & windy."))
+    assert row.metadata["round"] == 0
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "high", True])
 def test_what_is_no_number_has_no_key(store, value):
     events = (Event("verify", ACCEPTED, detail={"label_score": value, "confidence": value, "round": value}),)

@@ -71,10 +71,14 @@ def test_row_that_was_mended_and_turned_away_knows_what_the_teacher_wrote():
     assert verdict == Verdict(False, "late", 2, {"repaired": ["sure"], "before": "Sure: rain"})
 
 
+PLACES = ("school", "museum", "church", "library", "theatre", "barn", "mill")
+SEEDS = ["Gulls nest on the tower.", *(f"The {place} gets a new roof." for place in PLACES)]
+
+
 @pytest.fixture
 def shipped():
     """The filters of the shipped config, for a teacher that writes."""
-    return read_row_filters(read_config(CURATE), TASK, ["Gulls nest on the tower."], copies=False, path=CURATE)
+    return read_row_filters(read_config(CURATE), TASK, SEEDS, copies=False, path=CURATE)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,8 @@ def shipped():
         ("word " * 41, "too_long"),
         (PASSAGE, "near_copy"),
         ("gulls nest on the tower", "seed_copy"),
+        ("Here is the headline for it.", "boilerplate"),
+        ("Der Verein hat das Spiel nicht gewonnen.", "other_language"),
         ("Ferries will use another pier.", ""),
     ],
 )
@@ -98,14 +104,16 @@ def test_shipped_config_turns_away_the_second_of_two(shipped):
     assert ask(shipped[0], "ferries will use another pier", PASSAGE).reason == "duplicate"
 
 
-def test_shipped_config_switches_nothing_off_for_a_teacher_that_writes(shipped):
-    assert shipped[1] == []
+def test_shipped_config_leaves_only_the_length_to_the_task_file_for_a_teacher_that_writes(shipped):
+    assert shipped[1] == ["The filter 'relative_length' is off: the task file says min_words and max_words."]
 
 
 def test_near_copies_pass_when_the_teacher_only_copies_and_it_is_said():
     chain, off = read_row_filters(read_config(CURATE), TASK, [], copies=True)
     assert ask(chain, PASSAGE, PASSAGE) == ACCEPT
-    assert len(off) == 1 and off[0].startswith("The filter 'near_copy' is off: this teacher only copies")
+    assert [line.split(":")[0] for line in off if "this teacher only copies" in line] == [
+        "The filter 'near_copy' is off", "The filter 'near_duplicate' is off",
+    ]  # fmt: skip
 
 
 def test_empty_section_means_no_filters():

@@ -61,5 +61,5 @@ def test_n_grams_of_one_word_are_refused():
 def test_shipped_config_has_it_on():
     config = read_config(ROOT / "configs" / "curate.cfg")
     judge, off = read_row_filters(config, TASK, [], copies=False, gold=GOLD)
-    assert off == []
+    assert not [line for line in off if "'gold'" in line]
     assert judge(replace(ROW, fields={"hypothesis": GOLD[0]}), GOLD[0], "").reason == "gold_copy"

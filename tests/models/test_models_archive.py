@@ -3,7 +3,7 @@
 import time
 
 from asking import ask_once, texts
-from faults import FaultServer
+from faulty import FaultServer
 
 from spacy_synthesizrr.models.answers import archive, ledger
 from spacy_synthesizrr.models.answers.responses import ResponseStore

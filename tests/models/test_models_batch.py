@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import spacy
 from asking import ask, ask_once, texts
-from faults import FaultServer
+from faulty import FaultServer
 from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

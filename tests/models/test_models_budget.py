@@ -7,11 +7,12 @@ import time
 
 import pytest
 from asking import ask_once, chat, kinds, texts
-from faults import BUSY, OK, Fault, FaultServer
+from faulty import BUSY, OK, Fault, FaultServer
 
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.models.answers import ledger
 from spacy_synthesizrr.models.answers.budget import Budget, Price, Spent, Total, make_budget
+from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.models.chat.admission import Admission, OverBudget
 from spacy_synthesizrr.models.chat.pace import Pace
 
@@ -278,3 +279,20 @@ def test_a_reservation_waits_for_what_is_in_flight_and_fails_only_without():
         return waits
 
     assert asyncio.run(story())
+
+
+def test_runs_on_one_account_know_what_they_asked_themselves(tmp_path):
+    with ResponseStore(tmp_path / "answers.sqlite") as store:
+        ledger.prepare(store)
+        with store.transaction(flush=False) as connection:
+            for stage in ("grid/a: synthesize main", "grid/b: synthesize main", "grid/b: judge main"):
+                purpose = ledger.Purpose("grid/0a0a", "model", stage)
+                ledger.write(connection, [ledger.Entry(Spent(2, 10, 5), cost=1.0)], identity="m", purpose=purpose)
+        assert [ledger.spent(store, "grid/0a0a", begin=begin).requests for begin in ("", "grid/a: ", "grid/b: ", "grid/c: ")] == [
+            6,
+            2,
+            4,
+            0,
+        ]
+        own = ledger.stages(store, "grid/0a0a", begin="grid/b: ")
+        assert [(one["stage"], one["cost"]) for one in own] == [("judge main", 1.0), ("synthesize main", 1.0)]

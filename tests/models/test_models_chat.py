@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 import spacy
 from asking import ask, ask_once, chat, kinds, texts
-from faults import HANG, OK, Fault, FaultServer, always, prompt_of
+from faulty import HANG, OK, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.models.answers.memory import remember

@@ -16,7 +16,7 @@ import pytest
 from apart import ServerApart
 from asking import ask, ask_once, chat, kinds, texts
 from conftest import ROOT
-from faults import BROKEN, BUSY, DROP, HANG, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
+from faulty import BROKEN, BUSY, DROP, HANG, OK, TRUNCATED, Fault, FaultServer, always, prompt_of
 
 from spacy_synthesizrr.errors import RunFolderError, TeacherError
 from spacy_synthesizrr.models.answers import ledger

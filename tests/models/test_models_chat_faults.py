@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from asking import ask, ask_once, chat, kinds, texts
 from conftest import ROOT
-from faults import (
+from faulty import (
     BROKEN,
     BUSY,
     BUSY_FOR_A_MOMENT,

@@ -2,7 +2,7 @@
 
 import pytest
 from asking import ask, ask_once, chat, kinds
-from faults import OK, Fault, FaultServer
+from faulty import OK, Fault, FaultServer
 
 from spacy_synthesizrr.models.answers.responses import request_hash
 from spacy_synthesizrr.prompts import Prompt

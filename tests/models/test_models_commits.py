@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from asking import ask_once, kinds, texts
-from faults import FaultServer
+from faulty import FaultServer
 
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.models.answers import ledger

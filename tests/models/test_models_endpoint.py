@@ -8,7 +8,7 @@ import pytest
 import spacy
 from asking import ask, chat
 from conftest import ROOT
-from faults import BROKEN, DROP, Fault, FaultServer, always
+from faulty import BROKEN, DROP, Fault, FaultServer, always
 
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.errors import ConfigError, TeacherError

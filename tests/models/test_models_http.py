@@ -2,7 +2,7 @@
 
 import pytest
 from asking import ask_once, texts
-from faults import FaultServer
+from faulty import FaultServer
 
 from spacy_synthesizrr.models.chat.http import proxy_for
 

@@ -1,6 +1,6 @@
 import xml.etree.ElementTree as ET
 
-from spacy_synthesizrr.report.figures import MOST_PARTS, MOST_ROWS, confusion, funnel, short, similarities, sizes, students
+from spacy_synthesizrr.report.figures import MOST_PARTS, MOST_ROWS, funnel, short, similarities, sizes, students
 from spacy_synthesizrr.report.findings import Standing
 
 
@@ -69,21 +69,6 @@ def test_students_show_means_and_the_reason_of_an_arm_that_was_not_run():
 
 def test_students_are_drawn_from_a_single_training_seed():
     assert "main test 100.0" in texts(students([Standing("main", test=[1.0])], metric="accuracy"))
-
-
-def test_confusion_shows_each_count_and_no_zero():
-    text = texts(confusion(["sport", "science"], [[17, 0], [23, 31]])).split()
-    assert {"17", "23", "31"} <= set(text)
-    assert "0" not in text
-
-
-def test_confusion_counts_the_diagonal():
-    assert "48 of 71 rows on the diagonal" in texts(confusion(["sport", "science"], [[17, 0], [23, 31]]))
-
-
-def test_confusion_of_many_labels_is_drawn():
-    labels = [f"label{number}" for number in range(30)]
-    assert "label29" in texts(confusion(labels, [[1] * 30 for _ in labels]))
 
 
 def test_long_names_are_cut_with_a_sign():

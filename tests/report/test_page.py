@@ -2,126 +2,31 @@ import copy
 import functools
 import html
 import html.parser
+import json
 import re
 
 import pytest
+from report_numbers import HOSTILE, NUMBERS, item, label_plan, samples, with_test_rows
 
-from spacy_synthesizrr.candidates import Candidate, Event, Seed, Shot
-from spacy_synthesizrr.report.page import PLOTS, SECTIONS, Samples, draw_plots, render
-from spacy_synthesizrr.report.rows import Row, mark_copied
-
-HOSTILE = '</p><script>alert(1)</script> {{ 7 * 7 }} {% raw %} <img src="http://example.com/x.png" onerror="x()"> & "quoted"'
-SCORES = {"p": 0.75, "r": 0.5, "f": 0.6, "rows": 4}
-SPREAD = {"n": 2, "mean": 9.5, "sd": 0.7, "min": 9, "p5": 9.0, "p25": 9.2, "median": 9.5, "p75": 9.7, "p95": 9.9, "max": 10}
-COUNTS = {"asked": 2, "planned": 2, "reserve": 1, "sent": 3, "answered": 2, "failed": {"timeout": 1}, "accepted": 1, "short": 1}
-SIZED = {name: {"value": 0.5, "n": 2} for name in ("distinct_1", "distinct_2", "distinct_3", "compression_ratio")}
-REASONS = ("rank", "leak", "below_window", "margin", "surplus")
-
-
-def arm(name, dev=(), test=(), rows=12, why=""):
-    splits = {
-        split: {"scores": list(s), "mean": sum(s) / len(s) if s else None, "sd": 0.01 if s else None}
-        for split, s in (("dev", dev), ("test", test))
-    }
-    about = {"name": name, "about": f"what {name} is", "rows": None if why else rows, "steps": None if why else 90, "why": why}
-    interval = {"value": 0.75, "low": 0.7, "high": 0.81, "level": 0.95, "resamples": 1000} if test else None
-    return {**about, **splits, "interval": interval, "ece": {"mean": 0.12, "sd": 0.01} if test else None}
-
-
-def label_plan():
-    return {"wanted": 2, "planned": 2, "reserve": 1, "missing": 0, "seeds": 3, "hits": 9, "turned_away": dict.fromkeys(REASONS, 1)}
-
-
-NUMBERS = {
-    "v": 1,
-    "run": "tiny",
-    "asked": {
-        "task": "tiny", "task_file": "tiny/task.yml", "labels": ["sport", "science"], "exclusive": True, "strategy": "synthesizrr",
-        "store": "memory", "teacher": "extractive", "student": "bow", "per_label": 2, "seed": 0, "lang": "en", "gpu_id": -1,
-        "mode": "zero-shot", "copies": True, "documents": 5, "passages": 1234, "embedder": "lsa-256",
-    },
-    "findings": [{"tone": "bad", "text": "The student does not beat seed-only."}],
-    "metric": "accuracy",
-    "arms": [arm("main", [0.8, 0.9], [0.7, 0.8]), arm("seed-only", [0.8], [0.85]), arm("fewgen", why="not run: this teacher only copies")],
-    "evaluation": {
-        "rows": 8, "why": "", "per_label": {"sport": SCORES, "science": SCORES}, "majority": {"label": "sport", "score": 0.5},
-        "copies": {"rows": 4, "equal": 3}, "seed": 1, "thresholds": {},
-        "intervals": {name: {"value": 0.8, "low": 0.66, "high": 0.9, "level": 0.95, "resamples": 1000} for name in ("score", "macro_f")},
-        "finish": {"v": 1, "temperature": 0.5, "rows": 60, "why": "", "dev": {}, "thresholds": {}, "notes": []},
-        "calibration": {
-            "temperature": 0.5, "rows": 8, "bins": 15, "ece": {"before": 0.31, "after": 0.12}, "brier": {"before": 0.4, "after": 0.3},
-            "nll": {"before": 0.9, "after": 0.7},
-            "reliability": [
-                {"low": 0.6, "high": 2 / 3, "count": 3, "score": 0.64, "share": 1 / 3},
-                {"low": 14 / 15, "high": 1.0, "count": 5, "score": 0.97, "share": 1.0},
-            ],
-        },
-        "confusion": {
-            "labels": ["sport", "science"],
-            "cells": [
-                {"gold": "sport", "predicted": "sport", "count": 4, "rows": [1, 2, 3, 4]},
-                {"gold": "science", "predicted": "sport", "count": 3, "rows": [5, 7, 8]},
-            ],
-        },
-    },
-    "gold_left_out": {"dev": 0, "test": 3},
-    "funnel": {
-        "v": 1, "total": {**COUNTS, "rejected": {"synthesize": {"near_copy": 1}}},
-        "labels": {"sport": {**COUNTS, "rejected": {"synthesize": {"near_copy": 1}}}}, "shortfalls": ["'sport': asked 2, got 1."],
-    },
-    "switched_off": ["near_copy is off."],
-    "plan": {
-        "v": 1, "mode": "zero-shot", "remarks": ["Similarity window of inputs: 0.10-0.80."],
-        "labels": {"sport": label_plan(), "science": label_plan()},
-        "windows": {"inputs": {"low": 0.1, "high": 0.8, "said": ""}, "pairs": {"low": 0.2, "high": 0.9, "said": ""}},
-        "histogram": {"edges": [0.0, 0.5, 1.0], "counts": {"sport": [3, 1], "science": [2, 2]}},
-        "settings": {"leaks": {"ngram": 8, "similarity": "window"}},
-        "leaks": {"threshold": 0.9},
-    },
-    "leaks": {
-        "counts": {"seeds": {}, "passages": {"equal": 1}},
-        "head": [{"id": "abc", "what": "passage", "reason": "equal", "score": 1.0, "gold": "test:3"}],
-    },
-    "measures": {
-        "sets": {
-            name: {"labels": {"n": 2}, "lengths": {"words": SPREAD, "per_label": {"sport": {"words": SPREAD}}}}
-            for name in ("main", "seeds")
-        },
-        "equal": {"n": 2, "seed": 0, "sets": {"main": SIZED, "seeds": SIZED}},
-    },
-    "versions": {"spacy": "3.8.18", "spacy-synthesizrr": "0.1.0"},
-    "files": {
-        "corpus": {"path": "tiny/corpus.jsonl", "bytes": 123456, "sha256": "ab" * 32},
-        "config: store": {"path": "configs/store.memory.cfg", "sha256": "cd" * 32},
-    },
-    "keys": {},
-    "reproduce": "python -m spacy project run all . --vars.run tiny",
-}  # fmt: skip
-
-
-def row(text, passage, *, status="accepted", reason="", labels=("sport",)):
-    seed = Seed.make(labels, {"text": "A seed."})
-    candidate = Candidate(
-        "a1" * 16, "synthesizrr", labels, seed.id, "p1", (Shot(seed.id),), rank=3, similarity=0.4321, margin=0.1, status=status,
-        fields={"text": text}, events=(Event("synthesize", status, reason, {"score": 0.9}),),
-    )  # fmt: skip
-    pieces, copied = mark_copied(text, passage)
-    return Row(candidate, (("text", text),), pieces, "The Source", copied, (("text", "A seed."),), "score 0.9")
+from spacy_synthesizrr.report.items import Item
+from spacy_synthesizrr.report.page import HERE, Samples, content_hash, make_parts, render
 
 
 @functools.cache
 def drawn():
-    return draw_plots(NUMBERS, Samples(similarity=(1, 0)))
+    return make_parts(NUMBERS, Samples(similarity=(1, 0)))
 
 
-def page(samples=None, plots=None, **changes):
-    return render({**copy.deepcopy(NUMBERS), **changes}, samples or Samples(), drawn() if plots is None else plots)
+def page(rows=None, **changes):
+    numbers = {**copy.deepcopy(NUMBERS), **changes}
+    plain = rows is None and not changes
+    return render(numbers, rows or samples(item()), drawn() if plain else make_parts(numbers, rows or samples(item())))
 
 
 class Outline(html.parser.HTMLParser):
     """Collects what the tests ask about, and whether every tag is closed."""
 
-    VOID = {"meta", "link", "br", "img", "use", "path", "rect"}
+    VOID = {"meta", "link", "br", "img", "use", "path", "rect", "input"}
 
     def __init__(self, text):
         super().__init__()
@@ -149,41 +54,68 @@ class Outline(html.parser.HTMLParser):
 
 
 def words(text):
-    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)).split())
+
+
+def data(text):
+    """What stands in the page as JSON."""
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL).group(1))
 
 
 def test_the_page_is_whole():
-    outline = Outline(page(Samples([row("A text.", "A passage.")], {"near_copy": [row("x", "y", status="rejected", reason="near_copy")]})))
+    outline = Outline(page(with_test_rows()))
     assert outline.crossed == outline.open == []
     assert len(set(outline.ids())) == len(outline.ids())
     assert outline.tags.count("h1") == 1
 
 
+def test_headings_come_in_order():
+    levels = [int(tag[1]) for tag in Outline(page(with_test_rows())).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
 def test_the_same_numbers_give_the_same_page():
-    assert page() == page(plots=draw_plots(NUMBERS, Samples(similarity=(1, 0))))
+    assert page() == render(NUMBERS, samples(item()), make_parts(NUMBERS, Samples(similarity=(1, 0))))
 
 
 def test_the_page_asks_for_nothing_from_outside():
-    outline = Outline(page(Samples([row("A text.", "A passage.")])))
-    assert not {"script", "link", "img", "iframe", "object", "video"} & set(outline.tags)
+    outline = Outline(page())
+    assert not {"link", "img", "iframe", "object", "video"} & set(outline.tags)
     targets = [value for name, value in outline.attributes if name in ("href", "src", "action", "srcset", "data")]
     assert targets
-    assert all(target.startswith(("#", "../", "numbers.json")) for target in targets)
+    assert all(target.startswith(("#", "../", "numbers.json", "dataset_card.md")) for target in targets)
     assert "@import" not in page() and "url(http" not in page()
 
 
+def test_only_the_script_of_the_page_may_run():
+    made = page()
+    (script,) = re.findall(r"<script>(.*?)</script>", made, re.DOTALL)
+    (policy,) = [value for name, value in Outline(made).attributes if name == "content" and "script-src" in value]
+    assert script == (HERE / "browser.js").read_text(encoding="utf-8")
+    assert f"script-src '{content_hash(script)}'" in policy and policy.startswith("default-src 'none'")
+
+
 def test_every_link_inside_the_page_has_its_target():
-    outline = Outline(page())
+    outline = Outline(page(with_test_rows()))
     links = {value[1:] for name, value in outline.attributes if name == "href" and value.startswith("#")}
-    assert {anchor for anchor, _ in SECTIONS} <= links <= set(outline.ids())
+    parts = {"students", "confusion", "calibration", "money", "funnel", "sourcing", "leaks", "measures", "rows", "asked"}
+    assert parts <= links <= set(outline.ids())
 
 
-@pytest.mark.parametrize("place", ["text", "passage", "rejected", "remark", "finding", "label", "run", "arm"])
+@pytest.mark.parametrize("place", ["text", "passage", "source", "rejected", "test", "remark", "finding", "label", "run", "arm"])
 def test_hostile_text_stays_text(place):
     numbers = copy.deepcopy(NUMBERS)
-    samples = Samples([row(HOSTILE if place == "text" else "A text.", HOSTILE if place == "passage" else "A passage.")])
+    given = {name: HOSTILE for name in ("passage", "source") if place == name}
+    rows = samples(item(HOSTILE if place == "text" else "A text."), **given)
     if place == "rejected":
-        samples = Samples(rejected={HOSTILE: [row(HOSTILE, HOSTILE, status="rejected", reason=HOSTILE)]})
+        rows = samples(item(HOSTILE, status="rejected", reason=HOSTILE))
+    elif place == "test":
+        rows = with_test_rows(HOSTILE, HOSTILE, HOSTILE)
+        numbers["evaluation"]["confusion"] = {
+            "labels": ["sport", HOSTILE],
+            "cells": [{"gold": HOSTILE, "predicted": HOSTILE, "count": 3, "rows": [5]}],
+        }
     elif place == "remark":
         numbers["plan"]["remarks"] = [HOSTILE]
     elif place == "finding":
@@ -194,40 +126,86 @@ def test_hostile_text_stays_text(place):
         numbers["run"] = HOSTILE
     elif place == "arm":
         numbers["arms"][2]["why"] = HOSTILE
-    made = render(numbers, samples, draw_plots(numbers, samples) if place in ("label", "arm") else drawn())
+    made = render(numbers, rows, make_parts(numbers, rows) if place != "finding" else drawn())
     outline = Outline(made)
-    assert "script" not in outline.tags and "img" not in outline.tags
+    assert outline.tags.count("script") == 2 and "img" not in outline.tags
     assert "onerror" not in {name for name, _ in outline.attributes}
     assert "{{ 7 * 7 }}" in made and "49 {%" not in made
     assert outline.crossed == outline.open == []
 
 
+def test_json_in_the_page_is_what_was_given_and_cannot_end_its_element():
+    text = f"{HOSTILE} </script> <!-- \u2028 ]]> \U0001f600"
+    made = page(samples(item(text)))
+    assert data(made)["items"][0]["fields"] == [["text", text]]
+    inside = re.search(r'type="application/json">(.*?)</script>', made, re.DOTALL).group(1)
+    assert not set("<>&\u2028") & set(inside)
+
+
 def test_copied_words_are_marked():
-    assert "<mark>the old bridge was closed on Monday</mark>" in page(
-        Samples([row("The old bridge was closed on Monday.", "Well, the old bridge was closed on Monday, alas.")])
-    )
+    rows = samples(item("The old bridge was closed.", marks=((6, 31),)), passage="Well, the old bridge was closed, alas.")
+    assert "<mark>the old bridge was closed</mark>, alas." in page(rows)
 
 
 def test_a_row_shows_where_it_comes_from():
-    text = words(page(Samples([row("A text.", "A passage.")])))
-    for part in ("The Source", "A seed.", "similarity 0.432", "margin 0.100", "rank 3", "synthesizrr trace a1a1a1a1a1a1 --run tiny"):
+    text = words(page())
+    for part in (
+        "The Source",
+        "A seed.",
+        "similarity 0.432",
+        "rank 3",
+        "synthesize: accepted",
+        "synthesizrr trace a1a1a1a1a1a1 --run tiny",
+    ):
         assert part in text
 
 
-def test_a_row_without_passage_is_shown():
-    shown = row("A text.", "")
-    bare = Row(shown.candidate, shown.fields, (), "", None, (), "")
-    text = words(page(Samples([bare])))
-    assert "A text." in text
-    assert "words copied" not in text
+def test_a_row_without_passage_and_seed_is_shown():
+    text = words(page(samples(Item("b" * 32, "main", "accepted", "sport", fields=(("text", "A lone text."),)))))
+    assert "A lone text." in text
+    assert "not among the task's seeds any more" in html.unescape(text)
 
 
 def test_a_row_of_several_fields_names_them():
-    shown = row("An answer.", "A passage.")
-    pair = Row(
-        shown.candidate, (("question", "Why?"), ("answer", "An answer.")), shown.passage, "", 0.0, (("question", "Q"), ("answer", "A")), ""
-    )
-    assert "question Why? answer An answer." in words(page(Samples([pair]))).replace("  ", " ")
+    pair = Item("b" * 32, "main", "accepted", "sport", fields=(("question", "Why?"), ("answer", "So.")))
+    assert "question Why? answer So." in words(page(samples(pair)))
+
+
+def test_without_a_script_the_first_rows_and_some_of_each_reason_stand_there():
+    rows = [item(f"Text {number}.") for number in range(30)]
+    away = [item(f"Away {number}.", status="rejected", reason="near_copy") for number in range(9)]
+    made = page(samples(*rows, *away, reasons={"near_copy": 5000}))
+    assert "Text 0." in words(made) and "Text 23." in words(made) and "Text 24." not in words(made)
+    assert "near copy 5,000 rows, 5 shown" in words(made) and "--reason near_copy" in words(made)
+    assert len(data(made)["items"]) == 39
+
+
+def test_texts_are_cut_when_the_page_would_be_too_large():
+    made = page(samples(*(item("x" * 5000) for _ in range(3))))
+    assert "Texts of more than 2,000 letters are cut here." in words(made)
+    assert {len(row["fields"][0][1]) for row in data(made)["items"]} == {2002}
+
+
+def test_a_cell_of_the_matrix_leads_to_its_rows():
+    made = page(with_test_rows())
+    (anchor,) = re.findall(r'href="#([^"]*)" aria-label="3 rows of science, read as sport"', made)
+    behind = made[made.index(f'id="{anchor}"') :]
+    assert "A test text." in behind[: behind.index("</details>")]
+    assert "science, taken for sport 3 rows, 1 shown" in words(made)
+
+
+def test_the_rows_of_a_cell_can_be_had_by_a_command():
+    assert "synthesizrr rows --gold science --student sport --run tiny" in words(page(with_test_rows(), written=["answers.jsonl"]))
+    assert "synthesizrr rows --gold" not in words(page(with_test_rows()))
+
+
+def test_counts_of_the_funnel_lead_to_the_browser():
+    (choice,) = {value for name, value in Outline(page()).attributes if name == "data-choose" and "near_copy" in value and "label" in value}
+    assert json.loads(choice) == {"arm": "main", "label": "sport", "reason": "near_copy"}
+
+
+def test_how_many_rows_there_are_is_told():
+    assert "1 of the run's 9 rows (7 accepted, 2 rejected)" in html.unescape(words(page()))
 
 
 def test_a_control_that_was_not_run_stands_in_the_table_with_its_reason():
@@ -253,12 +231,14 @@ def test_a_step_that_was_not_run_is_said_to_be_missing(part, said):
     assert said in words(page(**changes))
 
 
+def plots_of(parts):
+    return sum(len(part.plots) for part in parts)
+
+
 def test_a_run_without_students_is_shown():
-    changes = {"arms": [], "evaluation": None}
-    plots = draw_plots({**NUMBERS, **changes}, Samples())
-    assert set(plots) == {"funnel", "similarity"}
-    text = words(page(plots=plots, **changes))
-    assert "Students: not available. The step evaluate" in text
+    made = page(arms=[], evaluation=None)
+    assert made.count('role="img"') == 2
+    assert "Students: not available. The step 'evaluate'" in html.unescape(words(made))
 
 
 def test_a_task_without_test_rows_says_so():
@@ -269,10 +249,9 @@ def test_a_task_without_test_rows_says_so():
 def test_a_plan_without_retrieval_says_so():
     plan = {name: value for name, value in NUMBERS["plan"].items() if name not in ("windows", "histogram", "settings")}
     plan["labels"] = {"sport": {**label_plan(), "turned_away": {}}}
-    numbers = {**NUMBERS, "plan": plan}
-    plots = draw_plots(numbers, Samples())
-    assert "similarity" not in plots
-    assert "this strategy retrieves no passages" in words(page(plan=plan, plots=plots))
+    made = page(plan=plan)
+    assert "Similarity of hits" not in made
+    assert "this strategy retrieves no passages" in words(made)
 
 
 def test_gold_rows_left_out_are_told():
@@ -283,23 +262,22 @@ def test_gold_rows_left_out_are_told():
 
 def test_plots_have_names_for_screen_readers():
     made = page()
-    assert made.count('role="img"') == 6
-    assert made.count("<title id=") == made.count("<desc id=") == 6
+    assert made.count('role="img"') == plots_of(drawn()) == 5
+    assert made.count("<title id=") == made.count("<desc id=") == 5
 
 
 def test_every_table_has_a_caption_and_headers():
     made = page()
-    assert made.count("<table>") == made.count("<caption>") > 8
+    assert len(re.findall("<table[ >]", made)) == made.count("<caption>") > 8
     assert made.count('scope="col"') > 20
 
 
 def test_many_labels_are_shown_without_a_matrix():
     labels = [f"label{number}" for number in range(60)]
     cells = [{"gold": label, "predicted": labels[0], "count": 1, "rows": [1]} for label in labels]
-    evaluation = {**NUMBERS["evaluation"], "confusion": {"labels": labels, "cells": cells}}
-    plots = draw_plots({**NUMBERS, "evaluation": evaluation}, Samples())
-    assert set(plots) == set(PLOTS) - {"confusion", "acceptance"}
-    assert "label1 label0 1 1" in words(page(evaluation=evaluation, plots=plots))
+    made = page(evaluation={**NUMBERS["evaluation"], "confusion": {"labels": labels, "cells": cells}})
+    assert 'class="heat' not in made
+    assert "label1 label0 1 1" in words(made)
 
 
 def test_a_long_line_list_is_cut():

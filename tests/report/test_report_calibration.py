@@ -6,7 +6,8 @@ import html
 import re
 
 import pytest
-from test_page import NUMBERS, Outline, arm, page, words
+from report_numbers import NUMBERS, arm
+from test_page import Outline, page, words
 
 from spacy_synthesizrr.report.calibration import reliability, sentences, tables
 

@@ -3,7 +3,8 @@ import json
 import random
 
 import pytest
-from test_page import HOSTILE, NUMBERS, Outline, words
+from report_numbers import HOSTILE, NUMBERS
+from test_page import Outline, words
 
 from argilla_bridge.measures.agreement import agreement
 from argilla_bridge.measures.judged import Judged
@@ -12,7 +13,7 @@ from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import write_json
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.report import review
-from spacy_synthesizrr.report.page import SECTIONS, Samples, draw_plots, render
+from spacy_synthesizrr.report.page import Samples, make_parts, render
 
 
 @functools.cache
@@ -38,7 +39,7 @@ def found(*, people=("ann", "bob"), blind=True, label="sport", scores=True):
 @functools.cache
 def page(**about):
     numbers = {**NUMBERS, "review": found(**about)}
-    return render(numbers, Samples(), draw_plots(numbers, Samples()))
+    return render(numbers, Samples(), make_parts(numbers, Samples()))
 
 
 def test_the_page_has_a_section_on_the_review():
@@ -58,15 +59,15 @@ def test_what_became_of_the_rows_is_told():
 
 
 def test_a_run_that_nobody_reviews_has_no_such_section():
-    made = render(NUMBERS, Samples(), {})
+    assert review.part(NUMBERS) is None
+    made = render(NUMBERS, Samples(), make_parts(NUMBERS, Samples()))
     assert 'id="review"' not in made and "#review" not in made
-    assert "review" not in dict(SECTIONS)
 
 
 def test_sections_stand_in_the_order_of_the_navigation():
     outline = Outline(page())
-    known = {*dict(SECTIONS), "review"}
-    links = [value[1:] for name, value in outline.attributes if name == "href" and value[1:] in known]
+    known = {part.anchor for part in make_parts({**NUMBERS, "review": found()}, Samples())} | {"rows", "asked"}
+    links = list(dict.fromkeys(value[1:] for name, value in outline.attributes if name == "href" and value[1:] in known))
     ids = [value for value in outline.ids() if value in known]
     assert links == ids
     assert links.index("review") == links.index("measures") + 1

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from faults import BROKEN, BUSY, DROP, OK, TRUNCATED, Fault, FaultServer, prompt_of
+from faulty import BROKEN, BUSY, DROP, OK, TRUNCATED, Fault, FaultServer, prompt_of
 
 MIX = {"busy": 5, "broken": 3, "drop": 2, "truncated": 2}  # of 100, as in the comparison of clients
 BY_NAME = {"busy": BUSY, "broken": BROKEN, "drop": DROP, "truncated": TRUNCATED}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import pytest
@@ -14,6 +15,7 @@ from services.browser import running_chromium
 from services.embeddings import Embeddings, running_embeddings
 from services.ollama import Ollama, running_ollama
 from services.processes import ServiceError
+from services.recognizer import install_recognizer
 from services.transformers import beside_transformers
 from services.weaviate import Weaviate, running_weaviate
 
@@ -33,6 +35,16 @@ def ollama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ollama]:
 def transformers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mapping[str, str]]:
     """The environment of a child process that has torch and transformers beside all that this one has."""
     yield from serve(beside_transformers(pytestconfig.rootpath, tmp_path_factory.mktemp("transformers")))
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Path:
+    """The folder of a trained spaCy pipeline that finds entities in English."""
+    try:
+        return install_recognizer()
+    except ServiceError as error:
+        reason = str(error)
+    refuse(reason)
 
 
 @pytest.fixture(scope="session")

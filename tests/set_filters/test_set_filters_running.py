@@ -144,3 +144,8 @@ def test_set_filters_that_are_no_section_are_a_config_error():
 def test_row_filter_among_the_set_filters_is_a_config_error():
     with pytest.raises(ConfigError, match=r"\[set_filters\] 'a' describes no filter"):
         read_set_filters({"set_filters": {"a": {"@misc": "synthesizrr.NotEmpty.v1"}}}, path="x.cfg")
+
+
+def test_set_filter_cannot_mend_a_text(tmp_path, inputs):
+    with pytest.raises(ConfigError, match="'mends' gave the row .* a new text"):
+        curate(write_rows(tmp_path / "rows.jsonl", ["aa"]), inputs, mends=lambda rows: (Verdict(True, text="a") for _ in rows))

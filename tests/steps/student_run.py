@@ -89,6 +89,7 @@ class StudentRun:
             f"name: News.Test\nk_seeds: {k_seeds}\nlabels:\n{lines}prompt: {{instruction: 'Write {{verbalization}}.'}}\n{files}"
         )
         (path / "strategy.cfg").write_text(STRATEGY)
+        (path / "curate.cfg").write_text("[row_filters]\n\n[gate]\nmax_share = 0.1\n")
         (path / "student.bow.cfg").write_text((ROOT / "configs" / "student.bow.cfg").read_text())
         self.labelled("corpus", 1)
         self.labelled("seeds", 2)
@@ -130,7 +131,7 @@ class StudentRun:
         self.folder.path.mkdir(parents=True, exist_ok=True)
         task = read_task(self.task)
         found = {kind: task.file(kind) for kind in ("corpus", "seeds", "dev", "test", "train")}
-        paths = {"strategy": self.path / "strategy.cfg", "student": self.path / "student.bow.cfg"}
+        paths = {"strategy": self.path / "strategy.cfg", "student": self.path / "student.bow.cfg", "curate": self.path / "curate.cfg"}
         inputs = {
             "v": 1,
             "identity": {"task": str(self.task)},

@@ -24,9 +24,12 @@ ASKED = 2
 
 @pytest.fixture
 def ctx(tmp_path, monkeypatch):
-    """A run of the pair task, prepared, with the shipped configs in its project folder."""
+    """A run of the pair task, prepared, with the shipped configs in its project folder, but without set filters."""
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
+    path = Path("configs/curate.cfg")
+    head, _, rest = path.read_text().partition("[set_filters.labels]\n")
+    path.write_text(head + rest.partition("\n\n")[2])
     return prepared()
 
 
@@ -195,11 +198,8 @@ def test_set_filter_takes_rows_away_with_reason_and_score(ctx):
 
 def test_unknown_set_filter_is_a_config_error(ctx):
     add_set_filter("test.Nothing.v1")
-    ctx = prepared()
-    fill(ctx, ROWS)
-    finish(ctx)
-    with pytest.raises(ConfigError, match=r"configs/curate.cfg: \[set_filters\].*test.Nothing.v1"):
-        curate.run(ctx)
+    with pytest.raises(ConfigError, match=r"configs/curate.cfg: \[set_filters.*test.Nothing.v1"):
+        prepared()
 
 
 def test_funnel_tells_the_leaks_that_the_plan_turned_away(demo):

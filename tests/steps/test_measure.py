@@ -8,7 +8,7 @@ import pytest
 
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.errors import ConfigError, RunFolderError
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import measure, prepare
@@ -101,3 +101,42 @@ def test_curate_has_to_run_first(ctx):
     ctx.folder.receipt_path("curate").unlink()
     with pytest.raises(RunFolderError, match="step 'curate'"):
         measure.run(ctx)
+
+
+def test_step_says_what_could_not_be_measured(ctx, capsys):
+    measure.run(ctx)
+    found = json.loads(ctx.folder.file("metrics.json").read_text())
+    assert "no index" in found["novelty"]["missing"]
+    assert f"  novelty: {found['novelty']['missing']}" in capsys.readouterr().out.splitlines()
+
+
+def test_sections_can_be_left_out_and_another_config_does_the_work_again(ctx):
+    measure.run(ctx)
+    config = Path("configs/measure.cfg")
+    config.write_text(config.read_text().replace("leave_out = []", 'leave_out = ["self_bleu", "mauve"]'))
+    prepare.run(prepare.Choices(task=str(ROOT / "tests" / "fixtures" / "pair"), run="r"))
+    assert measure.run(Context.open(Path("runs/r")))
+    found = json.loads(ctx.folder.file("metrics.json").read_text())
+    assert "Left out" in found["mauve"]["missing"] and "self_bleu_5" not in found["equal"]["sets"]["main"]
+
+
+def test_embedder_that_learns_from_a_corpus_is_refused(ctx):
+    with Path("configs/measure.cfg").open("a") as file:
+        file.write('\n[embedder]\n@misc = "synthesizrr.LsaEmbedder.v1"\n')
+    prepare.run(prepare.Choices(task=str(ROOT / "tests" / "fixtures" / "pair"), run="r"))
+    with pytest.raises(ConfigError, match=r"configs/measure.cfg: \[embedder\] lsa-v1.* has to learn from a corpus. Name a pretrained one"):
+        measure.run(Context.open(Path("runs/r")))
+
+
+def test_run_that_an_earlier_release_prepared_is_to_be_prepared_again(ctx):
+    configs = {kind: about for kind, about in ctx.inputs["configs"].items() if kind != "measure"}
+    with pytest.raises(RunFolderError, match="Run `prepare` again"):
+        measure.run(Context(ctx.folder, {**ctx.inputs, "configs": configs}))
+
+
+def test_small_sets_are_left_behind_where_larger_ones_are_compared():
+    sets = [row_set("main", VARIED * 4), row_set("random", DULL * 2), row_set("seeds", VARIED)]
+    groups = measure.measure(sets, seed=0)["groups"]
+    assert [(group["n"], list(group["sets"])) for group in groups] == [(3, ["main", "random", "seeds"]), (12, ["main", "random"])]
+    assert groups[1]["sets"]["random"]["self_bleu_3"] == {"value": pytest.approx(1.0), "n": 12}
+    assert groups[1]["sets"]["random"]["words"] == {"value": 4.0, "n": 12}

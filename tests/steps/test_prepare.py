@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import FIXTURES, ROOT
 
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError
+from spacy_synthesizrr.errors import ConfigError, InputError, RunFolderError, TaskFileError, TeacherError
 from spacy_synthesizrr.steps.prepare import Choices, run
 
 
@@ -83,7 +85,7 @@ def test_a_run_from_before_there_were_ids_goes_by_its_name(here):
     assert Context.open("one").scope == "one"
 
 
-@pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b"])
+@pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b/c", "a/../b", "/a", "a/.b"])
 def test_a_run_has_a_plain_name(here, name):
     with pytest.raises(RunFolderError, match="is not a name for a run"):
         run(choices(run=name))
@@ -154,6 +156,52 @@ def test_a_slip_in_the_store_config_is_found_before_work_starts(here, section, s
     path.write_text(f"{path.read_text()}\n{section}\n")
     with pytest.raises(ConfigError, match=says):
         run(choices())
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        (
+            "teacher.extractive",
+            "Extractive.v1",
+            "Extractiv.v1",
+            r"\[teacher\] there is no 'synthesizrr.Extractiv.v1' among @llm_models. Did you",
+        ),
+        ("teacher.extractive", "[teacher]", "[techer]", r"unknown section \[techer\]. Did you mean 'teacher'"),
+        ("store.memory", "MemoryStore", "MemryStore", r"\[store\] there is no .* Did you mean 'synthesizrr.MemoryStore.v1'"),
+        ("store.memory", "LsaEmbedder", "LsaEmbeder", r"\[embedder\] there is no .* Did you mean 'synthesizrr.LsaEmbedder.v1'"),
+        ("student.bow", "TextCatBOW.v3", "TextCatBoW.v3", r"\[components.textcat.model\] .* Did you mean 'spacy.TextCatBOW.v3'"),
+        ("student.bow", '@optimizers = "', '@optimizer = "', "'@optimizer' is no kind of registered function"),
+        ("curate", "NearCopy.v1", "NearCopie.v1", r"\[row_filters.near_copy\] there is no .* Did you mean 'synthesizrr.NearCopy.v1'"),
+        ("curate", "[gate]", "[set_filter]\n\n[gate]", r"unknown section \[set_filter\]. Did you mean 'set_filters'"),
+        ("curate", "max_share", "max_shar", r"\[gate\] unknown key 'max_shar'. Did you mean 'max_share'"),
+        (
+            "curate",
+            "[gate]",
+            "[set_filters.map]\nkeep = null\n\n[gate]",
+            r"\[set_filters.map\] describes no filter. It needs a line such as @misc",
+        ),
+        ("measure", "sample = 10000", "sampel = 10000", r"\[measure\] unknown key 'sampel'. Did you mean 'sample'"),
+        ("strategy.synthesizrr", "[plan.quotas]", "[quotas]", r"unknown section \[quotas\]"),
+    ],
+)
+def test_a_slip_in_a_config_is_found_before_work_starts(here, name, old, new, says):
+    edit(here / "configs" / f"{name}.cfg", old, new)
+    with pytest.raises((ConfigError, TeacherError), match=says):
+        run(choices())
+    assert not (here / "runs" / "one" / "inputs.json").exists()
+
+
+def test_an_old_name_of_spacy_is_none_too_little(here):
+    edit(here / "configs" / "student.bow.cfg", "spacy.TextCatBOW.v3", "spacy.TextCatBOW.v1")
+    assert run(choices())
+
+
+def test_what_a_config_names_is_not_imported(here):
+    code = "import sys; from spacy_synthesizrr.steps.prepare import *; run(Choices(task='task', run='one', lang='de'))"
+    code += "; print([name for name in ('sklearn', 'torch', 'transformers', 'weaviate', 'matplotlib') if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
+    assert told.stdout.strip() == "[]"
 
 
 def test_a_section_that_others_take_values_from_is_none_too_many(here):

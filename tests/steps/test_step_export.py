@@ -102,6 +102,15 @@ def test_train_file_that_is_the_test_file_gives_no_gold_arm(made):
     assert (arm["rows"], arm["why"]) == (0, "not run: no rows: all 12 equal a dev or test row")
 
 
+def test_gold_arm_whose_rows_all_share_words_with_test_rows_says_so(made):
+    made.task.write_text(made.task.read_text() + "train: {path: train.jsonl}\n")
+    text = "The harbour club will play its cup match against the visitors on Sunday"
+    write_jsonl(made.path / "train.jsonl", [{"text": f"{text}, they say.", "label": "sport"}])
+    write_jsonl(made.path / "test.jsonl", [{"text": f"{text}.", "label": "sport"}, {"text": "A dull bank.", "label": "business"}])
+    export.run(made.ready())
+    assert made.arm("export.json", "gold")["why"] == "not run: no rows: all 1 give a dev or test row away"
+
+
 def test_dev_rows_that_stand_in_test_are_counted_and_said(made, capsys):
     made.task.write_text(made.task.read_text().replace("path: dev.jsonl", "path: test.jsonl"))
     export.run(made.ready())

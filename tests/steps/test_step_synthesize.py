@@ -28,6 +28,8 @@ def scripted(fail=None, template=TEXT, per_label=4) -> Context:
         f"fail = {json.dumps(fail or {})}",
     ]
     Path("configs/teacher.extractive.cfg").write_text("\n".join(lines) + "\n")
+    curate = Path("configs/curate.cfg")  # a script says nearly the same again and again
+    curate.write_text(curate.read_text().replace("same_label = false\nenabled = true", "same_label = false\nenabled = false"))
     prepare.run(prepare.Choices("tiny", "tiny", per_label=per_label))
     return Context.open("tiny")
 
@@ -135,7 +137,7 @@ def test_a_language_whose_refusals_nobody_knows_is_said(walked, lang, known):
     ctx = Context.open("tiny")
     ctx = Context(ctx.folder, {**ctx.inputs, "settings": {**ctx.inputs["settings"], "lang": lang}})
     _, remarks = synthesize.row_filters(ctx, synthesize.Lookup(ctx.task, None, []), copies=False)
-    assert [("refuse in en, de" in line and "'fi'" in line) for line in remarks] == ([] if known else [True])
+    assert ["'fi'" in line for line in remarks if "refuse in en, de" in line] == ([] if known else [True])
 
 
 def test_the_store_is_closed_when_the_teacher_fails_and_after_a_preview(walked, monkeypatch):
@@ -159,7 +161,7 @@ def test_what_tells_teachers_apart_is_config_identity_and_the_version_of_rules(m
     block, other = {"@llm_models": "x", "max_tokens": 5}, {"@llm_models": "x", "max_tokens": 6}
     found = {teacher.identity(block, Chat("a")), teacher.identity(block, Chat("b")), teacher.identity(other, Chat("a"))}
     found |= {teacher.identity(block, make_scripted())}
-    monkeypatch.setattr(teacher, "versions", lambda: {"spacy-synthesizrr": "99"})
+    monkeypatch.setattr("spacy_synthesizrr.teachers.versions", lambda: {"spacy-synthesizrr": "99"})
     assert teacher.identity(block, Chat("a")) in found
     assert teacher.identity(block, make_scripted()) not in found
     assert len(found) == 4

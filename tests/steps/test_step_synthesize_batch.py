@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from faults import Fault, FaultServer
-from faults import prompt_of as asked_of
+from faulty import Fault, FaultServer
+from faulty import prompt_of as asked_of
 from offline import answer_all, answered, broken, expired, garbled, rows, write
 from typer.testing import CliRunner
 

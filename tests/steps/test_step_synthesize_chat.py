@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from faults import Fault, FaultServer, always
+from faulty import Fault, FaultServer, always
 from typer.testing import CliRunner
 
 from spacy_synthesizrr.cli import app

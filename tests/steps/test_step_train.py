@@ -189,3 +189,9 @@ def test_training_prints_nothing_of_spacys_own(made, capfd):
 def test_german_student_uses_german_tokens(made):
     train.run(exported(made, lang="de"))
     assert spacy.load(made.folder.file("student")).lang == "de"
+
+
+def test_runs_with_neighbouring_seeds_train_with_other_seeds():
+    seeds = [seed for run in range(5) for seed in train.training_seeds(run, 100)]
+    assert [*train.training_seeds(0, 3)] == [0, 1, 2] and len({*seeds}) == 500
+    assert max(train.training_seeds(2**40, 100)) < 2**32

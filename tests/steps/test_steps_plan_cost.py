@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faults import Fault, FaultServer
+from faulty import Fault, FaultServer
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
@@ -104,3 +104,19 @@ def test_preview_and_plan_cost_agree(planned):
         calls, asked, told = (sums_of(rows, name) for name in ("calls", "prompt_tokens", "answer_tokens"))
         assert numbers[:2] == [calls[0], calls[2]] and numbers[3:] == [asked[0], asked[2], told[0], told[2]]
         assert told[2] == 77 * calls[2]
+
+
+def test_questions_to_the_teacher_as_a_judge_of_labels_are_counted(planned):
+    lines = ('parameters = {"max_tokens": 100}', 'price = {"input_per_million": 1.0, "output_per_million": 2.0}')
+    without = plan_cost.plan_cost(planned(*lines, run="a"))
+    config = Path("configs/curate.cfg")
+    config.write_text(
+        f'{config.read_text()}\n[set_filters.blind]\n@misc = "synthesizrr.VerifyLabels.v1"\njudges = ["gold", "teacher"]\ndraws = 2\n'
+    )
+    found = plan_cost.plan_cost(planned(*lines, run="b"))
+    more = found[len(without) :]
+    rows = sum(row.firm for row in without if row.arm == "main")
+    assert more[0].arm == "main" and more[0].label == "judging: blind"
+    assert 2 * rows < more[0].calls[0] == more[0].calls[2] <= 2 * (rows + 100)
+    assert more[0].cost and 0 < more[0].cost[0] < more[0].cost[2]
+    assert [row for row in found[: len(without)]] == without

@@ -8,7 +8,7 @@ import spacy
 from spacy.training import Example
 
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE
+from spacy_synthesizrr.students.export import ROW_SCORE, ROW_SOURCE, ROW_WEIGHT
 from spacy_synthesizrr.students.targets import make_soft_targets
 
 LABELS = ("sport", "business", "science")
@@ -67,6 +67,13 @@ def test_row_weighs_as_much_as_its_labels_are_sure():
     nlp = student(by_score=True)
     _, found = gradient(nlp, [example(nlp, "sport", **{ROW_SCORE: 0.25}), example(nlp, "sport")])
     assert found[0] == pytest.approx(0.25 * found[1])
+
+
+def test_row_weighs_what_curation_gave_it_where_the_config_says_so():
+    for by_weight, factor in ((True, 0.5), (False, 1.0)):
+        nlp = student(by_weight=by_weight)
+        _, found = gradient(nlp, [example(nlp, "sport", **{ROW_WEIGHT: 0.5}), example(nlp, "sport")])
+        assert found[0] == pytest.approx(factor * found[1])
 
 
 def test_row_of_weight_two_counts_as_the_row_twice():

@@ -16,6 +16,18 @@ def parsed(text, words=WORDS):
     return parse_answer(text, words)
 
 
+def mended(done):
+    """What was mended, without the answer as it was."""
+    return {key: value for key, value in done.detail.items() if key != "before"}
+
+
+def test_the_answer_that_was_mended_is_kept():
+    raw = "Sure! Here is the summary:\n\nIt opened.\n"
+    assert parsed(raw).detail == {"repaired": ["preamble"], "before": raw.strip()}
+    thought = f"<think>{'so ' * 4000}</think>It opened."
+    assert parsed(thought).text == "It opened." and len(parsed(thought).detail["before"]) == 4000
+
+
 def test_a_plain_answer_is_taken_as_it_is():
     done = parsed("The harbour opened.")
     assert (done.text, done.status, done.reason, dict(done.detail)) == ("The harbour opened.", GENERATED, "", {})
@@ -92,7 +104,7 @@ def test_what_only_looks_like_a_wrapping_stays(text):
 def test_a_run_on_answer_keeps_its_first_piece_and_counts_the_others():
     done = parsed("It opened.\n\nNews Article: Another day.\n\nSummary: It closed.\nSummary: It burnt.")
     assert done.text == "It opened."
-    assert done.detail == {"repaired": ["run_on"], "dropped": 3}
+    assert mended(done) == {"repaired": ["run_on"], "dropped": 3}
 
 
 COPY = "News article:\nThe council met on Monday.\n\nIt agreed on a budget."
@@ -110,7 +122,7 @@ DEMO = PromptWords("Write {verbalization}.", document_header="News article:", an
 )
 def test_an_echoed_document_is_never_the_row(raw):
     done = parsed(raw, DEMO)
-    assert (done.text, done.detail) == ("Budget agreed.", {"repaired": ["echo"]})
+    assert (done.text, mended(done)) == ("Budget agreed.", {"repaired": ["echo"]})
 
 
 def test_an_echo_without_an_answer_fails_with_the_reason():
@@ -126,13 +138,13 @@ def test_an_echoed_carried_field_is_no_row_either():
 
 def test_talk_before_the_answer_header_is_dropped_where_documents_are_shown():
     raw = "The article is about a budget, so I focus on that.\n\nHeadline and lead: Budget agreed."
-    assert (parsed(raw, DEMO).text, parsed(raw, DEMO).detail) == ("Budget agreed.", {"repaired": ["preamble"]})
+    assert (parsed(raw, DEMO).text, mended(parsed(raw, DEMO))) == ("Budget agreed.", {"repaired": ["preamble"]})
 
 
 def test_without_documents_the_first_answer_is_taken():
     words = replace(DEMO, mode="non-retricl")
     done = parsed("It opened.\n\nHeadline and lead: It closed.", words)
-    assert (done.text, done.detail) == ("It opened.", {"repaired": ["run_on"], "dropped": 1})
+    assert (done.text, mended(done)) == ("It opened.", {"repaired": ["run_on"], "dropped": 1})
 
 
 def test_the_same_header_for_both_is_the_answers():

@@ -5,7 +5,8 @@ ledger(scope, account, stage, round, label,  sums; scope is the run, account the
        requests, tokens, cost, unpriced)     not known when they were paid are counted in `unpriced`, never as cost 0.
 
 A run's scope is its name and an id that its folder got when it was made, NAME/ID: who throws a run away and makes it anew begins
-with nothing spent. What was spent counts per scope, whatever the model.
+with nothing spent. What was spent counts per scope, whatever the model. Runs of a grid have one scope, so that one cap holds for them
+all; each run's stages begin with its name, and an answer that several use is counted for the run that asked first.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _SPENT = (
     "SELECT SUM(requests), SUM(prompt_tokens), SUM(answer_tokens), SUM(cost), SUM(unpriced), SUM(1.0 * prompt_tokens * unpriced /"
     " requests), SUM(1.0 * answer_tokens * unpriced / requests) FROM ledger WHERE requests > 0 AND scope = ?"
 )
+_BEGINS = " AND substr(stage, 1, ?) = ?"
 _RUN = re.compile(r"(.+)/([0-9a-f]{4,})")
 
 
@@ -46,7 +48,7 @@ class Purpose:
 
     scope (str): The run.
     account (str): The model at its endpoint.
-    stage (str): The step that asks, and for which arm.
+    stage (str): The step that asks, and for which arm; before it the run's name where several spend on one account.
     round (int): Turn of the loop, from 0.
     """
 
@@ -103,21 +105,38 @@ def _sums(entry: Entry, purpose: Purpose) -> tuple[Any, ...]:
     return (*where, used.requests, used.prompt_tokens, used.answer_tokens, entry.cost or 0.0, unpriced)
 
 
-def spent(store: ResponseStore, scope: str, account: str | None = None) -> Total:
-    """RETURNS (Total): What a run has spent, in this and all other processes: on every model, or on one."""
+def spent(store: ResponseStore, scope: str, account: str | None = None, *, begin: str = "") -> Total:
+    """What a run has spent, in this and all other processes: on every model, or on one.
+
+    begin (str): What the stages begin with, where several runs spend on one account and what one of them asked is wanted.
+    """
     with store.transaction(flush=False) as connection:
-        return spent_by(connection, scope, account)
+        return spent_by(connection, scope, account, begin=begin)
 
 
-def spent_by(connection: sqlite3.Connection, scope: str, account: str | None = None) -> Total:
+def spent_by(connection: sqlite3.Connection, scope: str, account: str | None = None, *, begin: str = "") -> Total:
     """See `spent`.
 
     connection (sqlite3.Connection): May be inside a transaction.
     """
-    query, values = (_SPENT, (scope,)) if account is None else (f"{_SPENT} AND account = ?", (scope, account))
-    row = connection.execute(query, values).fetchone()
+    query, values = (_SPENT, [scope]) if account is None else (f"{_SPENT} AND account = ?", [scope, account])
+    row = connection.execute(query + _BEGINS, [*values, len(begin), begin]).fetchone()
     requests, asked, told, cost, unpriced, asked_unpriced, told_unpriced = (value or 0 for value in row)
     return Total(requests, asked, told, float(cost), Spent(unpriced, round(asked_unpriced), round(told_unpriced)))
+
+
+def stages(store: ResponseStore, scope: str, *, begin: str = "") -> list[Dict[str, Any]]:
+    """What a run has spent.
+
+    begin (str): See `spent`; it is cut off.
+    RETURNS (List[Dict]): A row for each stage: stage and the sums.
+    """
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in SUMS)
+    with store.transaction(flush=False) as connection:
+        query = f"SELECT substr(stage, ?) AS stage, {sums} FROM ledger WHERE requests > 0 AND scope = ?{_BEGINS} GROUP BY ledger.stage"
+        cursor = connection.execute(query, (len(begin) + 1, scope, len(begin), begin))
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def total_of(entries: list[Entry]) -> Total:

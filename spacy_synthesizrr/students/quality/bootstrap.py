@@ -4,15 +4,17 @@ Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13: rows are dra
 the score is taken of each draw. Scores depend only on how many rows of each kind (gold labels, answers) were drawn, and those
 counts are multinomial: so a draw is one vector of counts, and its cost does not depend on the number of rows.
 
-Where every row is right (or every one wrong) all draws are alike, and the interval would have no width, which nobody should
-believe. Then it is the exact one of Clopper & Pearson (Biometrika, 1934) for n of n rows: from (α/2)^(1/n) to 1. With few rows
-percentile intervals are rather too narrow.
+Where every row says the same (all right, all wrong, one side right and the other wrong) all draws are alike, and the interval would
+have no width, which nobody should believe. Then a share p = 1 − (α/2)^(1/n) of rows may say something else: the largest share of which
+n rows may still hold none (Clopper & Pearson, Biometrika, 1934). Of n right rows that makes their exact interval, from (α/2)^(1/n) to
+1. With few rows percentile intervals are rather too narrow.
 
 The interval speaks of test rows alone. Other training seeds, other synthetic rows, and texts of another kind move scores too.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -30,9 +32,9 @@ Metric = Literal["micro_f", "macro_f"]
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a score lies, as far as the choice of test rows goes.
+    """Where a score, or the difference of two, lies, as far as the choice of test rows goes.
 
-    value (float): The score itself, between 0 and 1.
+    value (float): The score itself, between 0 and 1; a difference, between −1 and 1.
     low (float), high (float): Its interval; it holds the score.
     level (float): Share of the draws inside. resamples (int): Draws.
     """
@@ -76,10 +78,75 @@ def interval(
     value = float(score(counts[None], outcomes)[0])
     drawn = _draw(counts, outcomes, score, resamples=resamples, rng=np.random.default_rng(seed))
     low, high = (float(bound) for bound in np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)]))
-    exact = ((1 - level) / 2) ** (1 / len(gold))
-    low = min(low, exact) if value == 1.0 else low
-    high = max(high, 1 - exact) if value == 0.0 else high
+    low, high = _widened(low, high, len(gold), level=level, lowest=0.0)
     return Interval(value, min(low, value), max(high, value), level, resamples)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two sides that answered the same test rows.
+
+    gold (Sequence[LabelSet]): One label set per row.
+    answers (Sequence[Sequence[LabelSet]]), others (Sequence[Sequence[LabelSet]]): Per student of each side, one label set per row.
+    weight (float): Of these rows' difference in the mean, beside other test sets.
+    """
+
+    gold: Sequence[LabelSet]
+    answers: Sequence[Sequence[LabelSet]]
+    others: Sequence[Sequence[LabelSet]]
+    weight: float = 1.0
+
+
+def difference(
+    tests: Sequence[Paired],
+    labels: Sequence[str],
+    *,
+    metric: Metric = "micro_f",
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Interval:
+    """The interval of how far the mean score of some students lies above that of others.
+
+    Both sides are scored on the same drawn rows, so what is hard about a row counts for both and cancels out (Efron & Tibshirani,
+    ch. 13, of the paired difference; Koehn, Statistical significance tests for machine translation evaluation, 2004). Test sets are
+    drawn independently of each other and their differences averaged by weight.
+
+    Where both sides said the same of every one of n rows, all draws are 0, and the interval reaches from −p to p; p as in the head of
+    this module. Where one was right and the other wrong on every row, it reaches from 1 − 2p to 1.
+    RETURNS (Interval): Above 0 where the first side is better.
+    RAISES (ValueError): When there is no row, or no student on a side.
+    """
+    if not tests or not all(test.gold and test.answers and test.others for test in tests):
+        raise ValueError("A difference needs at least one test row, and one student on each side.")
+    score = {"micro_f": _micro_f, "macro_f": _macro_f}[metric]
+    rng, total = np.random.default_rng(seed), sum(test.weight for test in tests)
+    value, drawn = 0.0, np.zeros(resamples)
+    for test in tests:
+        students, ours = [*test.answers, *test.others], len(test.answers)
+        kinds = Counter(zip(test.gold, *students, strict=True))
+        outcomes = np.stack([_outcomes([(kind[0], kind[number]) for kind in kinds], labels) for number in range(1, len(students) + 1)])
+        counts = np.array(list(kinds.values()))
+
+        def gap(rows: Any, found: Array, ours: int = ours) -> Array:
+            return score(rows, found[:ours]) - score(rows, found[ours:])
+
+        value += test.weight / total * float(gap(counts[None], outcomes)[0])
+        drawn += test.weight / total * _draw(counts, outcomes, gap, resamples=resamples, rng=rng)
+    low, high = (float(bound) for bound in np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)]))
+    low, high = _widened(low, high, sum(len(test.gold) for test in tests), level=level, lowest=-1.0)
+    return Interval(value, min(low, value), max(high, value), level, resamples)
+
+
+def _widened(low: float, high: float, rows: int, *, level: float, lowest: float) -> tuple[float, float]:
+    """RETURNS (Tuple[float, float]): An interval of no width, widened by what rows that were not drawn could say; others as they are.
+
+    lowest (float): The least that one row can add: 0 to a score, −1 to a difference. The most is 1.
+    """
+    if not math.isclose(low, high, abs_tol=1e-12):
+        return low, high
+    unseen = 1 - ((1 - level) / 2) ** (1 / rows)
+    return low + unseen * (lowest - low), high + unseen * (1.0 - high)
 
 
 def _outcomes(pairs: Sequence[tuple[LabelSet, LabelSet]], labels: Sequence[str]) -> Array:

@@ -1,0 +1,1 @@
+"""`mauve` for `evaluate`."""

@@ -1,0 +1,1 @@
+"""`novelty` for `evaluate`."""

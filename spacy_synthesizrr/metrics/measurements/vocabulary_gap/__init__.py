@@ -1,0 +1,1 @@
+"""`vocabulary_gap` for `evaluate`."""
