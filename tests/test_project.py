@@ -224,7 +224,7 @@ def interrupt(project: Project, step: str, options: dict[str, object]) -> bool:
     [
         ({"teacher": "extractiv"}, "Did you mean 'extractive'"),
         ({"store": "none"}, "Valid: 'memory'"),
-        ({"run": "a/b"}, "'a/b' is not a name for a run"),
+        ({"run": "a/b/c"}, "'a/b/c' is not a name for a run"),
         ({"task": "nowhere"}, "There is no task file here"),
         ({"per_label": 0}, "per_label must be at least 1"),
         ({"lang": "xx_not_there"}, "xx_not_there"),
@@ -263,9 +263,16 @@ def test_every_shot_of_a_pair_task_stands_beside_its_own_premise(project):
     assert shown.count("Premise: ") == shown.count("Statement:")
 
 
-@pytest.mark.parametrize("line", ['@llm_models = "synthesizrr.Scripte.v1"', '@llm_models = "synthesizrr.Scripted.v1"\ntemplat = "x"'])
-def test_a_slip_in_the_teachers_config_is_one_line(project, line):
-    (project.path / "configs" / "teacher.mine.cfg").write_text(f"[teacher]\n{line}\n")
+def test_a_slip_in_the_teachers_name_is_found_before_indexing(project):
+    (project.path / "configs" / "teacher.mine.cfg").write_text('[teacher]\n@llm_models = "synthesizrr.Scripte.v1"\n')
+    done = project.run(command="prepare", teacher="mine", run="x", **SMALL)
+    assert done.returncode != 0
+    assert "configs/teacher.mine.cfg" in done.stdout + done.stderr and "Scripted.v1" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_slip_in_the_teachers_config_is_one_line(project):
+    (project.path / "configs" / "teacher.mine.cfg").write_text('[teacher]\n@llm_models = "synthesizrr.Scripted.v1"\ntemplat = "x"\n')
     for step in ("prepare", "index", "plan"):
         ok(project.run(command=step, teacher="mine", run="x", **SMALL))
     done = project.run(command="synthesize", teacher="mine", run="x", **SMALL)
@@ -295,7 +302,8 @@ def test_every_command_has_help_deps_and_outputs():
     import srsly
 
     commands = srsly.read_yaml(ROOT / "project.yml")["commands"]
-    assert all(command["help"] and command["deps"] and command["outputs_no_cache"] for command in commands)
+    assert all(command["help"] for command in commands)
+    assert all(command["deps"] and command["outputs_no_cache"] for command in commands if command["name"] != "ablate")  # it has many runs
 
 
 def test_reading_a_corpus_shows_how_long_it_will_take(project):

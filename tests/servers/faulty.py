@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,7 +12,17 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+VOCABULARY = (
+    "the a and with after before while over captain whistle harbour kettle market storm ferry oven ticket garden council orchestra "
+    "river bridge lemon keeper pepper valley engine window border lantern scored boiled voted closed opened painted crossed lifted won"
+).split()
 HUNG = 60.0  # seconds that a request without an answer is kept open, unless the server stops
+
+
+def text_of(number: int) -> str:
+    """RETURNS (str): A text of 16 words that is like no other number's: filters turn away what is nearly the same."""
+    words = random.Random(number).choices(VOCABULARY, k=16)
+    return " ".join(words).capitalize() + "."
 
 
 @dataclass(frozen=True)

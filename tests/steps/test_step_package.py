@@ -54,7 +54,7 @@ def test_evaluate_leaves_speed_and_card_that_its_receipt_does_not_hold(done):
     assert found["speed"]["texts"] == "test" and found["speed"]["docs_per_second"] > 0
     assert found["teacher"]["measured"] is None
     assert done.folder.file("card.md").read_text(encoding="utf-8").startswith("# news\\_test\n")
-    assert list(done.folder.receipt("evaluate")["outputs"]) == ["evaluation.json"]
+    assert list(done.folder.receipt("evaluate")["outputs"]) == ["evaluation.json", "answers.jsonl"]
 
 
 def test_no_path_of_this_machine_is_in_card_or_package(done, made):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from faulty import Fault, FaultServer
+from faulty import Fault, FaultServer, text_of
 from faulty import prompt_of as asked_of
 from offline import answer_all, answered, broken, expired, garbled, rows, write
 from typer.testing import CliRunner
@@ -27,7 +27,6 @@ from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.steps import index, plan, prepare, synthesize
 
 ARMS = ("", "controls/random/", "controls/fewgen/")
-FINE = "The cup final went to extra time and the captain scored {} times before the whistle."
 NAME = 'endpoint_identity = "somebody"'
 
 
@@ -36,7 +35,7 @@ def answer(prompt: str) -> str:
     number = int(hashlib.sha256(prompt.encode()).hexdigest(), 16) % 3000
     if number % 3 == 0:
         return "Too short."
-    return f"The cup final went to extra time and the captain {number} scored twice before the whistle {number * 7}."
+    return text_of(number)
 
 
 @pytest.fixture
@@ -184,7 +183,7 @@ def test_what_is_turned_away_is_replaced_and_only_that_is_asked_for(project):
     call("synthesize", code=4)
     first = rows(requests()[0])
     lines = [
-        answered(row, lambda _, number=number: "Too short." if number >= len(first) - 2 else FINE.format(number))
+        answered(row, lambda _, number=number: "Too short." if number >= len(first) - 2 else text_of(number))
         for number, row in enumerate(first)
     ]
     write(Path("runs/later/batch/answers.jsonl"), lines)
@@ -198,11 +197,11 @@ def test_a_request_that_is_refused_for_good_gives_way_to_the_reserve(project):
     call("synthesize", code=4)
     first = rows(requests()[0])
     bad = json.dumps({"custom_id": first[0]["custom_id"], "response": {"status_code": 400, "body": {"error": {"message": "moderation"}}}})
-    lines = [answered(row, lambda _, number=number: FINE.format(number)) for number, row in enumerate(first)]
+    lines = [answered(row, lambda _, number=number: text_of(number)) for number, row in enumerate(first)]
     write(Path("runs/later/batch/answers.jsonl"), [bad, *lines[1:]])
     call("synthesize", code=4)
     assert len(rows(requests()[1])) == 1
-    write(Path("runs/later/batch/more.jsonl"), [answered(rows(requests()[1])[0], lambda _: FINE.format("many"))])
+    write(Path("runs/later/batch/more.jsonl"), [answered(rows(requests()[1])[0], lambda _: text_of(1000))])
     call("synthesize")
     assert [row["events"][-1]["reason"] for name in ARMS for row in results("later")[name + "turned_away.jsonl"]] == ["refused"]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from faulty import Fault, FaultServer, always
+from faulty import Fault, FaultServer, always, text_of
 from typer.testing import CliRunner
 
 from spacy_synthesizrr.cli import app
@@ -15,11 +15,9 @@ from spacy_synthesizrr.errors import BudgetReached, TeacherError
 from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.steps import index, plan, prepare, synthesize
 
-WORDS = "The cup final went to extra time and the captain {} scored twice before the whistle {}."
-
 
 def plan_for(number, body):
-    return Fault(answer=WORDS.format(number, number * 7))
+    return Fault(answer=text_of(number))
 
 
 @pytest.fixture
@@ -112,7 +110,7 @@ def test_answers_can_be_listed_shown_exported_and_pruned(run, server):
     listed = call("responses", "ls", "-n", "3").splitlines()
     assert len(listed) == 4 and listed[-1].startswith(f"{count} answers, ")
     shown = call("responses", "show", listed[0].split()[0])
-    assert "The cup final" in shown and "identity:" in shown
+    assert any(text_of(number) in shown for number in range(count + 1)) and "identity:" in shown
     call("responses", "export", "out.jsonl")
     exported = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert len(exported) == count and {row["v"] for row in exported} == {1}

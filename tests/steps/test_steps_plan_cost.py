@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faulty import Fault, FaultServer
+from faulty import Fault, FaultServer, text_of
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
@@ -15,12 +15,10 @@ from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.steps import index, plan, plan_cost, prepare, preview, synthesize
 from spacy_synthesizrr.steps.plan_cost import sums_of
 
-WORDS = "The cup final went to extra time and the captain {} scored twice before the whistle {}."
-
 
 @pytest.fixture
 def server():
-    with FaultServer(lambda number, body: Fault(answer=WORDS.format(number, number * 7))) as running:
+    with FaultServer(lambda number, body: Fault(answer=text_of(number))) as running:
         yield running
 
 
