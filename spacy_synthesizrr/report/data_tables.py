@@ -136,7 +136,7 @@ def gate_sentences(gate: Mapping[str, Any]) -> Iterator[str]:
     closer = "" if threshold is None else f", or have a similarity to one of {decimals(threshold, 2)} or more,"
     yield (
         f"Before training every row was compared with {gate['compared_with']:,} dev and test rows. Those that equal one, share "
-        f"{settings['ngram']} words in a row with one{closer} are left out of the train sets; `train` refuses to start where that is more "
+        f"{settings['ngram']} words in a row with one{closer} are left out of the train sets; training refuses to start where that is more "
         f"than {percent(settings['max_share'])} % of the main one. It was {percent(gate['share'])} %."
     )
 
