@@ -40,7 +40,7 @@ def open_responses(run: str, file: Path | None) -> ResponseStore:
 
 def _path(run: str) -> Path:
     from spacy_synthesizrr.context import Context
-    from spacy_synthesizrr.steps.teacher import answers_file
+    from spacy_synthesizrr.teachers import answers_file
 
     ctx = Context.open(run)
     return answers_file(ctx, ctx.config("teacher").get("teacher") or {})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMPONENT = "llm_synthesizrr"
 ANSWERS = "answers.sqlite"
+UNKNOWN = "price unknown"
 GRACE = 5.0  # seconds for requests in flight after Ctrl-C
 
 
@@ -119,3 +120,17 @@ def teacher_copies(nlp: Language) -> bool:
     """RETURNS (bool): Whether the teacher only copies from passages."""
     component: Any = nlp.get_pipe(COMPONENT)
     return bool(getattr(component.model, "copies", False))
+
+
+def told_money(cost: float | None) -> str:
+    """RETURNS (str): What was spent, for people; None is a price that is not known."""
+    return UNKNOWN if cost is None else f"{cost:.4f} spent" if cost else "no money spent"
+
+
+def told_spending(new: Mapping[str, Any]) -> str:
+    """What a teacher took in this process, for people.
+
+    new (Mapping): requests, tokens and cost, as its `status` has them under "new".
+    RETURNS (str): Empty where nobody counts or nothing was asked.
+    """
+    return f"{new['requests']:,} requests, {new['tokens']:,} tokens, {told_money(new['cost'])}" if new.get("requests") else ""

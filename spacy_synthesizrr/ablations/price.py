@@ -9,7 +9,7 @@ from spacy_synthesizrr.ablations.changes import told
 from spacy_synthesizrr.ablations.running import Work, done
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.steps.plan_cost import Estimate, headline, plan_cost
-from spacy_synthesizrr.steps.teacher import teacher
+from spacy_synthesizrr.teachers import teacher
 
 CAPS = {"max_cost": "of money", "max_tokens": "tokens", "max_requests": "requests"}
 

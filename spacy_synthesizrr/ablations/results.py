@@ -182,7 +182,7 @@ def spent(work: Work) -> dict[str, Any] | None:
     from spacy_synthesizrr.models.answers.ledger import prepare
     from spacy_synthesizrr.models.answers.ledger import spent as spent_by
     from spacy_synthesizrr.models.answers.responses import ResponseStore
-    from spacy_synthesizrr.steps.teacher import answers_file, teacher
+    from spacy_synthesizrr.teachers import answers_file, teacher
 
     places: dict[Path, str] = {}
     for _, folder in work.runs():

@@ -11,7 +11,7 @@ from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.curation.copies import longest_common_span
 from spacy_synthesizrr.curation.leaks import Gold, GoldIndex
 from spacy_synthesizrr.curation.ngrams import ngram_hashes
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
 
 SHOT_COPY, SHOT_SPAN, PROMPT_COPY = "shot_copy", "shot_span", "prompt_copy"
@@ -74,7 +74,7 @@ def make_shot_copy(threshold: float = 0.5, ngram: int = 5, max_span: int | None 
 
     def bind(inputs: FilterInputs) -> ShotCopy | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         return ShotCopy(inputs.seeds, threshold=threshold, ngram=ngram, max_span=max_span)
 
     return bind
@@ -96,7 +96,7 @@ def make_prompt_copy(ngram: int = 6, enabled: bool = True) -> Binder:
 
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         return partial(_prompt_copy, GoldIndex(Gold(phrases(inputs)), ngram, shortest_contained=5))
 
     return bind

@@ -9,7 +9,7 @@ import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.curation.ngrams import ngram_hashes
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.words import words
 
@@ -56,7 +56,7 @@ def make_near_copy(threshold: float = 0.8, ngram: int = 5, max_span: int | None 
 
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         if inputs.copies:
             return SwitchedOff("this teacher only copies sentences of the passage, so that every row would be turned away")
         return partial(_near_copy, threshold, ngram, max_span)

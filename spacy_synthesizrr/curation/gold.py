@@ -6,7 +6,7 @@ from functools import partial
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.curation.leaks import EQUAL, Gold, GoldIndex
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
 
 GOLD_COPY, GOLD_NGRAM = "gold_copy", "gold_ngram"
@@ -28,7 +28,7 @@ def make_leak(ngram: int = 8, enabled: bool = True) -> Binder:
 
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         return partial(_judge, GoldIndex(Gold(inputs.gold), ngram))
 
     return bind

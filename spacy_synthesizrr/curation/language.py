@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.words import plain, words
 
@@ -112,7 +112,7 @@ def make_language(lang: str | None = None, min_words: int = 6, margin: float = 0
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         code = lang or inputs.lang
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         if code in ANY:
             return SwitchedOff(f"the run is in several languages ('{code}')")
         if not stop_words(code):

@@ -9,7 +9,7 @@ from typing import Any
 from spacy_synthesizrr.candidates import Candidate, digest
 from spacy_synthesizrr.curation.near_index import NearIndex, shingle_keys
 from spacy_synthesizrr.curation.ngrams import Hashes
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.words import comparable
@@ -106,7 +106,7 @@ def make_near_duplicate(
 
     def bind(inputs: FilterInputs) -> NearDuplicate | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         if inputs.copies:
             return SwitchedOff("this teacher only copies sentences of passages, which may well be alike")
         carried = [spec.name for spec in inputs.task.carried]

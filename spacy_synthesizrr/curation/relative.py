@@ -7,7 +7,7 @@ from math import inf
 from statistics import quantiles
 
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.curation.verdicts import ACCEPT, Binder, FilterInputs, SwitchedOff, Verdict, reject
+from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.words import count_words, words
 
@@ -32,7 +32,7 @@ def make_relative_length(factor: float = 2.0, share: float = 0.9, enabled: bool 
 
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         if len(inputs.seeds) < FEWEST_SEEDS:
             return SwitchedOff(f"{len(inputs.seeds)} seeds say too little about how long texts are; {FEWEST_SEEDS} are needed")
         if inputs.copies:
@@ -72,7 +72,7 @@ def make_label_word(verbalization: bool = False, enabled: bool = False) -> Binde
 
     def bind(inputs: FilterInputs) -> partial[Verdict] | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         names = {}
         for label, spec in inputs.task.labels.items():
             told = [label, *([spec.verbalization] if verbalization else [])]

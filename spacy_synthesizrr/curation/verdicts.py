@@ -114,4 +114,5 @@ class SwitchedOff:
     reason: str
 
 
+DISABLED = SwitchedOff("the config says enabled = false")
 Binder: TypeAlias = Callable[[FilterInputs], RowFilter | SwitchedOff]

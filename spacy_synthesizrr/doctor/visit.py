@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy_synthesizrr.configs import read_config
-from spacy_synthesizrr.context import RUNS, config_file
+from spacy_synthesizrr.context import RUNS, Context, config_file
 from spacy_synthesizrr.doctor.findings import Finding, from_error, variables, without_secrets
 from spacy_synthesizrr.doctor.machine import disk, gpu, packages, pipelines, python
 from spacy_synthesizrr.doctor.stores import look_at_store
@@ -17,10 +17,8 @@ from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.project_file import PROJECT, project_variables
 from spacy_synthesizrr.receipts import RunFolder
-from spacy_synthesizrr.steps.teacher import ANSWERS
 from spacy_synthesizrr.stores.opening import INDEX
-
-EXTRAS = {"synthesizrr.Weaviate": "weaviate"}
+from spacy_synthesizrr.teachers import ANSWERS
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,4 @@ def _answers(config: dict[str, Any] | Finding, chosen: Chosen) -> Path | None:
     named = block.get("responses") if isinstance(block, Mapping) else None
     if named:
         return Path(str(named))
-    if chosen.folder is None:
-        return None
-    return (chosen.folder.path.parent if chosen.folder.inputs().get("account") else chosen.folder.path) / ANSWERS
+    return None if chosen.folder is None else Context(chosen.folder, chosen.folder.inputs()).shared / ANSWERS

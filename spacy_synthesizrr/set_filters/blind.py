@@ -15,7 +15,7 @@ from spacy_synthesizrr.extensions import JUDGED, VOTES
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.prompts import RETRYABLE
 from spacy_synthesizrr.students.quality.calibration import Array
-from spacy_synthesizrr.teachers import ANSWERS, COMPONENT, asking, pipeline_for, teacher_copies
+from spacy_synthesizrr.teachers import ANSWERS, COMPONENT, asking, pipeline_for, teacher_copies, told_spending
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -99,15 +99,13 @@ def _check_budget(vote: Mapping[str, Any], model: Any, ctx: Context) -> None:
         raise BudgetReached(
             f"The budget is used up while labels are judged: {reached}. All answers until now are kept. Raise the cap in [teacher.budget] "
             'and run `curate` again, or take "teacher" out of `judges` in configs/curate.cfg. What was spent: '
-            f"synthesizrr responses ledger --run {ctx.folder.path.name}"
+            f"synthesizrr responses ledger --run {ctx.folder.name}"
         )
 
 
 def _tell_spent(model: Any, arm: str) -> None:
-    new = model.status().get("new", {}) if hasattr(model, "status") else {}
-    if new.get("requests"):
-        cost = "price unknown" if new["cost"] is None else f"{new['cost']:.4f} spent" if new["cost"] else "no money spent"
-        say(f"{arm}, labels judged by the teacher: {new['requests']:,} requests, {new['tokens']:,} tokens, {cost}")
+    if spent := told_spending(model.status().get("new", {}) if hasattr(model, "status") else {}):
+        say(f"{arm}, labels judged by the teacher: {spent}")
 
 
 def _refuse_outage(votes: Votes) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from spacy_synthesizrr.candidates import Candidate, digest
 from spacy_synthesizrr.curation.near_duplicates import NEIGHBOUR, NEIGHBOUR_SIMILARITY
-from spacy_synthesizrr.curation.verdicts import SwitchedOff, Verdict
+from spacy_synthesizrr.curation.verdicts import DISABLED, SwitchedOff, Verdict
 from spacy_synthesizrr.embedders.base import ROUNDING, unit_rows
 from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import ConfigError
@@ -153,7 +153,7 @@ def make_embedding_duplicate(threshold: float = 0.95, neighbours: bool = True, e
 
     def bind(inputs: SetInputs) -> EmbeddingDuplicates | SwitchedOff:
         if not enabled:
-            return SwitchedOff("the config says enabled = false")
+            return DISABLED
         embedder = inputs.lookup.store.embedder
         if not embeds(embedder):
             return SwitchedOff("the index has no vectors")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from spacy_synthesizrr.candidates import ACCEPTED, FAILED, Candidate
 from spacy_synthesizrr.errors import BudgetReached
 from spacy_synthesizrr.progress import quiet, say
+from spacy_synthesizrr.teachers import told_money, told_spending
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-UNKNOWN = "price unknown"
 PAUSE = 60.0  # seconds between lines where no bar is shown
 
 
@@ -76,10 +76,7 @@ class Meter:
 
     def summary(self) -> str:
         """RETURNS (str): What this arm took in this process; empty where nobody counts or nothing was asked."""
-        new = self._last.get("new", {})
-        if not new.get("requests"):
-            return ""
-        return f"{new['requests']:,} requests, {new['tokens']:,} tokens, {_money(new['cost'])}"
+        return told_spending(self._last.get("new", {}))
 
     def _line(self) -> str:
         return status_line(self._last, self.projected(), arm=self._arm, then=self._then)
@@ -110,11 +107,7 @@ def status_line(status: Mapping[str, Any], projected: float | None, *, arm: str 
     projected (float | None): Money when the arm is done.
     arm (str), then (Sequence[str]): The arm, and those that come after it.
     """
-    money = _money(status["cost"])
+    money = told_money(status["cost"])
     if projected is not None and status["cost"]:
         money += f", about {projected:.4f} when {arm or 'this arm'} is done" + (f" (then {', '.join(then)})" if then else "")
     return f"{status['in_flight']}/{status['limit']} in flight, {status['requests']:,} requests, {status['tokens']:,} tokens, {money}"
-
-
-def _money(cost: float | None) -> str:
-    return UNKNOWN if cost is None else f"{cost:.4f} spent" if cost else "no money spent"

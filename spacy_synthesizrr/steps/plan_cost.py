@@ -27,9 +27,10 @@ from spacy_synthesizrr.models.chat.wire import LIMIT_KEYS
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import BYTES_PER_TOKEN, TOKENS_PER_WORD
 from spacy_synthesizrr.steps.rendering import answered, prompts, tokens_of
-from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline, teacher
+from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
 from spacy_synthesizrr.steps.verify_cost import judging
 from spacy_synthesizrr.stores.opening import open_store
+from spacy_synthesizrr.teachers import teacher
 
 SAMPLE = 50  # prompts per label that are rendered, counted and looked up
 LIKELY_REJECTED = 5

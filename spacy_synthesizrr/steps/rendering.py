@@ -15,8 +15,9 @@ from spacy_synthesizrr.models.answers.responses import ResponseStore, request_ha
 from spacy_synthesizrr.models.chat.wire import messages_of
 from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import estimate_tokens
-from spacy_synthesizrr.steps.teacher import Arm, answers_file, identity, pipeline, teacher
+from spacy_synthesizrr.steps.teacher import Arm, pipeline
 from spacy_synthesizrr.synthesis import docs
+from spacy_synthesizrr.teachers import answers_file, identity, teacher
 
 
 def prompts(ctx: Context, arm: Arm, lookup: Lookup, candidates: Iterable[Candidate] | None = None) -> Iterator[tuple[Candidate, Prompt]]:

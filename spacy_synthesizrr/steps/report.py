@@ -62,7 +62,7 @@ def spent_money(ctx: Context) -> dict[str, Any] | None:
     """RETURNS (dict | None): What this run itself has spent by its ledger: spent (all sums) and stages; None where there is no request."""
     from spacy_synthesizrr.models.answers.ledger import SUMS, prepare, stages
     from spacy_synthesizrr.models.answers.responses import ResponseStore
-    from spacy_synthesizrr.steps.teacher import answers_file
+    from spacy_synthesizrr.teachers import answers_file
 
     path = answers_file(ctx, dict(ctx.config("teacher").get("teacher") or {}))
     if not path.is_file():

@@ -19,9 +19,10 @@ from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.meter import Meter
 from spacy_synthesizrr.steps.plan_cost import headline, plan_cost
 from spacy_synthesizrr.steps.round_trip import RoundTrip
-from spacy_synthesizrr.steps.teacher import ANSWERS, Arm, arms, asking, pipeline, teacher_copies
+from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
 from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
+from spacy_synthesizrr.teachers import ANSWERS, asking, teacher_copies
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.curation.verdicts import RowFilter

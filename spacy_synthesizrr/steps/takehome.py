@@ -139,7 +139,7 @@ def _spent(ctx: Context) -> Total:
     from spacy_synthesizrr.models.answers.budget import Total
     from spacy_synthesizrr.models.answers.ledger import prepare, spent
     from spacy_synthesizrr.models.answers.responses import ResponseStore
-    from spacy_synthesizrr.steps.teacher import answers_file
+    from spacy_synthesizrr.teachers import answers_file
 
     path = answers_file(ctx, _teacher(ctx))
     if not path.is_file():

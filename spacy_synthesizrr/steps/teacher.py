@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.students.arms import FEWGEN, arm_file
-from spacy_synthesizrr.teachers import ANSWERS, answers_file, asking, identity, pipeline_for, teacher, teacher_copies
+from spacy_synthesizrr.teachers import pipeline_for
 
 if TYPE_CHECKING:
     from spacy.language import Language
 
     from spacy_synthesizrr.models.answers.responses import ResponseStore
-
-__all__ = ["ANSWERS", "Arm", "answers_file", "arms", "asking", "identity", "pipeline", "teacher", "teacher_copies"]
 
 
 @dataclass(frozen=True)

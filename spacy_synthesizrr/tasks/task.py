@@ -20,10 +20,11 @@ from spacy.training import Example
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.errors import ConfigError, PlanError, choices
 from spacy_synthesizrr.extensions import MAX_PLANNED, PLANNED, RESULT, register_extensions
-from spacy_synthesizrr.prompts import NO_ANSWER, Failure, Prompt
+from spacy_synthesizrr.prompts import Prompt
 from spacy_synthesizrr.sourcing.context import cut_context
 from spacy_synthesizrr.tasks.parse import apply_answer
 from spacy_synthesizrr.tasks.render import check_labels, compile_template, render_prompt
+from spacy_synthesizrr.tasks.shards import answered
 from spacy_synthesizrr.tasks.words import LabelWords, PromptWords, read_labels
 
 STATE = "synthesizrr_task.json"
@@ -150,14 +151,9 @@ class SynthesisTask:
         responses (Iterable[Iterable[str]]): Answers per Doc; missing ones count as failures of the kind "missing".
         YIELDS (Doc): The same Docs.
         """
-        answers = iter(responses)
-        for docs in shards:
-            doc = next(iter(docs))
-            given = _as_list(next(answers, ()))
-            planned = planned_of(doc)
-            given += [Failure("missing", NO_ANSWER)] * (len(planned) - len(given))
+        for doc, given in answered(shards, responses, lambda doc: len(planned_of(doc))):
             results = []
-            for item, answer in zip(planned, given, strict=False):  # a model may give more than it was asked for
+            for item, answer in zip(planned_of(doc), given, strict=False):  # a model may give more than it was asked for
                 candidate = Candidate.from_dict(item["candidate"])
                 done = apply_answer(candidate, answer, words=self.words, carried=dict(item.get("fields") or {}), lang=doc.lang_)
                 results.append(done.to_dict())
@@ -285,10 +281,3 @@ def _as_shown(planned: Mapping[str, Any], passage: str) -> Dict[str, Any]:
 def _labels_of(example: Mapping[str, Any]) -> Tuple[str, ...]:
     given = example.get("labels") or example.get("label") or ()
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _as_list(answers: object) -> List[Any]:
-    """A model that breaks its contract may give one flat string for a Doc: that is one answer, not its letters."""
-    if isinstance(answers, str) or not isinstance(answers, Iterable):
-        return [answers]
-    return list(answers)

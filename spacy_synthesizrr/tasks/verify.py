@@ -21,11 +21,12 @@ from spacy.tokens import Doc
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.extensions import JUDGED, MAX_PLANNED, VOTES, register_extensions
-from spacy_synthesizrr.prompts import NO_ANSWER, Failure, Prompt
+from spacy_synthesizrr.prompts import Failure, Prompt
 from spacy_synthesizrr.sourcing.context import cut_context
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 from spacy_synthesizrr.tasks.chatter import still_thinks, without_bullet, without_fence, without_quotes, without_thought
 from spacy_synthesizrr.tasks.render import compile_template, read_template
+from spacy_synthesizrr.tasks.shards import answered
 from spacy_synthesizrr.tasks.words import LabelWords, read_labels
 
 NAME = "synthesizrr.Verify.v1"
@@ -140,11 +141,7 @@ class VerifyTask:
         responses (Iterable[Iterable[str]]): Answers per Doc; missing ones count as failures of the kind "missing".
         YIELDS (Doc): The same Docs.
         """
-        answers = iter(responses)
-        for docs in shards:
-            doc = next(iter(docs))
-            given: List[Any] = list(next(answers, ()))
-            given += [Failure("missing", NO_ANSWER)] * (self.draws - len(given))
+        for doc, given in answered(shards, responses, lambda doc: self.draws):
             votes = [parse_vote(answer, self.labels, exclusive=self.exclusive, header=self.words["answer_header"]) for answer in given]
             doc._.set(VOTES, votes)
             valid = [vote["labels"] for vote in votes if "labels" in vote]

@@ -15,7 +15,7 @@ from spacy_synthesizrr.models.hf.gguf import read_metadata
 from spacy_synthesizrr.models.hf.model import make_hf_causal_lm
 from spacy_synthesizrr.models.hf.settings import Sampling, read_sampling
 from spacy_synthesizrr.steps.plan_cost import price_of
-from spacy_synthesizrr.steps.teacher import identity
+from spacy_synthesizrr.teachers import identity
 
 CONFIG = {"model_type": "llama", "max_position_embeddings": 128}
 

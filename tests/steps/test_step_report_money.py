@@ -6,7 +6,7 @@ from spacy_synthesizrr.models.answers.budget import Spent
 from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.report.collect import collect
 from spacy_synthesizrr.steps.report import spent_money
-from spacy_synthesizrr.steps.teacher import answers_file
+from spacy_synthesizrr.teachers import answers_file
 
 
 def test_a_run_of_a_grid_tells_what_it_asked_itself(walked):

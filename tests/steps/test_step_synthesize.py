@@ -14,6 +14,7 @@ from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.models.scripted import make_scripted
 from spacy_synthesizrr.steps import plan, prepare, preview, synthesize, teacher
 from spacy_synthesizrr.stores.memory import MemoryStore
+from spacy_synthesizrr.teachers import identity
 
 TEXT = "A short note {label}, number {id}."
 ROW = Candidate.plan(task="tiny", strategy="s", seed=Seed.make(["sport"], {"text": "a"}), passage_id="p")
@@ -159,11 +160,11 @@ def test_what_tells_teachers_apart_is_config_identity_and_the_version_of_rules(m
             self.identity = identity
 
     block, other = {"@llm_models": "x", "max_tokens": 5}, {"@llm_models": "x", "max_tokens": 6}
-    found = {teacher.identity(block, Chat("a")), teacher.identity(block, Chat("b")), teacher.identity(other, Chat("a"))}
-    found |= {teacher.identity(block, make_scripted())}
+    found = {identity(block, Chat("a")), identity(block, Chat("b")), identity(other, Chat("a"))}
+    found |= {identity(block, make_scripted())}
     monkeypatch.setattr("spacy_synthesizrr.teachers.versions", lambda: {"spacy-synthesizrr": "99"})
-    assert teacher.identity(block, Chat("a")) in found
-    assert teacher.identity(block, make_scripted()) not in found
+    assert identity(block, Chat("a")) in found
+    assert identity(block, make_scripted()) not in found
     assert len(found) == 4
 
 
