@@ -230,6 +230,7 @@ def test_the_server_is_killed_and_the_next_run_goes_on(mortal, tmp_path):
         store.index(passages(), Letters(kill))
     store.close()
     mortal()
+    store = store_on(server, tmp_path, "killed")  # as patient as usual: the server is ready before its shards are
     assert not store.complete()
     embedder = Letters()
     assert store.index(passages(), embedder).written
