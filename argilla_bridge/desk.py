@@ -16,9 +16,10 @@ from argilla_bridge.settings import FileSettings, ReviewSettings, file_settings,
 from argilla_bridge.showing.making import review_rows
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import NO_REVIEW, Context, relative
+from spacy_synthesizrr.dimensions import read_chosen
 from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import ConfigError
-from spacy_synthesizrr.labelled import read_seeds
+from spacy_synthesizrr.labelled import read_seeds, run_seeds
 from spacy_synthesizrr.taskfile import TaskSpec
 
 if TYPE_CHECKING:
@@ -127,9 +128,9 @@ class Desk:
         from spacy_synthesizrr.lookup import Lookup
         from spacy_synthesizrr.stores.opening import open_store
 
-        seeds = read_seeds(self.task)  # first: when it fails, no store is left open
+        seeds = run_seeds(self.ctx)  # first: when it fails, no store is left open
         with contextlib.closing(open_store(self.ctx)) as store:
-            yield Making(self, Lookup(self.task, store, seeds), ledger)
+            yield Making(self, Lookup(self.task, store, seeds, read_chosen(self.ctx.folder.path)), ledger)
 
 
 @dataclass(frozen=True)

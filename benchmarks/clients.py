@@ -31,6 +31,7 @@ PEERS: Mapping[str, Sequence[str]] = {
     "spacy-llm": ("spacy-llm==0.7.4",),
     "bleu": ("fast-bleu==0.0.90", "nltk==3.10.4"),  # of self_bleu.py
     "duplicates": ("datasketch==2.0.0", "rensa==0.5.0"),  # of duplicates.py
+    "mauve": ("mauve-text==0.4.0", "faiss-cpu==1.15.1", "scikit-learn==1.9.1"),  # of mauve_package.py
 }
 OWN = ("spacy-synthesizrr", "spacy", "spacy-llm", "aiohttp")
 SHOWN = ("aiohttp", "httpx", "httpx2", "pydantic", "requests", "spacy", "openai", "litellm", "datasets")

@@ -13,7 +13,8 @@ leaks         dev and test rows cut, re-cased, re-ordered, and rewritten by the 
 wrong labels  the wrong labels of people (noisy_label), and random flips: AUROC of the judges of VerifyLabels that need no LLM
 false alarms  of every row filter on sound rows of five labelled sets, one filter at a time
 
-Refusals are not among them: the LLM that the tests can start refuses nothing, even when it is told to (none of 11 answers).
+Refusals are not among them: the LLM that the tests can start refuses nothing, neither when it is told to (none of 11 answers) nor when
+examples of dangerous texts are asked for (12 requests, each bare and with two system prompts that tell it to refuse: none of 36).
 
 Recall is over the faulty rows, false alarms are over as many sound ones; precision follows at equal numbers. AUROC is that of the
 number on which the filter rests, and is left out where it rests on none.
@@ -51,13 +52,14 @@ from spacy_synthesizrr.set_filters.folds import Folds
 from spacy_synthesizrr.set_filters.judges import Neighbours, student_evidence
 from spacy_synthesizrr.set_filters.pooling import auroc, equal_weights, posterior
 from spacy_synthesizrr.taskfile import TaskSpec
+from spacy_synthesizrr.words import words
 
 HERE = Path(__file__).parent
 RESULTS, CURATE = HERE / "results" / "faults.json", HERE.parent / "configs" / "curate.cfg"
 NEWS, CORPUS = "agnews_train_sample.csv.gz", "news_corpus.jsonl.gz"
 SETS = {"AG News": (NEWS, 3000), "headlines": ("sarcasm_headlines_train.csv.gz", 3000), "SST-2": ("sst2_train.csv", 3000),
         "IMDb": ("imdb_train_5k.jsonl.gz", 1500), "Amazon": ("amazon_reviews.jsonl.gz", 3000)}  # fmt: skip
-SEEDS_PER_LABEL, GOLD, ROWS, FEW, PASSAGES, ASKED, SEED = 50, 1500, 1000, 200, 20_000, 40, 0
+SEEDS_PER_LABEL, GOLD, ROWS, FEW, PASSAGES, ASKED, SEED = 50, 1500, 1000, 300, 20_000, 300, 0
 ROW = Candidate("r", "s", ("a",), "seed", None)
 Rows = list[dict[str, str]]
 PROMPT = {
@@ -159,6 +161,9 @@ def leaks(gold: Rows, others: Rows, embedders: Mapping[str, Any]) -> dict[str, A
     if said := rewritten(texts[:ASKED]):
         made[f"rewritten by {MODEL}"] = list(said.values())
     found: dict[str, Any] = {name: {} for name in made}
+    if said:
+        own = [len(known & new) / max(1, len(new)) for known, new in ((set(words(a)), set(words(b))) for a, b in said.items())]
+        found[f"rewritten by {MODEL}"]["share of words that are the source's, median"] = round(float(np.median(own)), 4)
     index = GoldIndex(Gold(texts), 8)
     level = _shared(index, sound)
     for name, some in made.items():

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +17,13 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 ANSWERS = cache_folder("faults") / "answers.json"
 MODEL = "smollm2:135m"
+IN_FLIGHT = 4  # as many as Ollama answers at a time
 REWRITE = "Rewrite this news text in your own words. Write only the new text.\n\n{text}"
 
 
 @contextmanager
-def _server(base_url: str) -> Iterator[tuple[str, str]]:
+def served(base_url: str) -> Iterator[tuple[str, str]]:
+    """YIELDS (Tuple[str, str]): Base URL and model of the server that is there, or of an Ollama that runs while the block does."""
     if base_url:
         yield base_url, MODEL
         return
@@ -36,13 +39,14 @@ def ask(texts: Sequence[str], *, base_url: str = "") -> None:
     base_url (str): Of a server with chat completions; empty starts Ollama with SmolLM2 by the recipe of the tests.
     """
     known = answers()
-    with _server(base_url) as (url, model):
-        for number, text in enumerate(texts):
-            if (key := f"rewrite\n{text}") not in known:
-                known[key] = _chat(url, model, REWRITE.format(text=text))
-                ANSWERS.parent.mkdir(parents=True, exist_ok=True)
-                ANSWERS.write_text(json.dumps(known), encoding="utf-8")
-            print(f"{number + 1} of {len(texts)}", flush=True)
+    missing = [text for text in dict.fromkeys(texts) if f"rewrite\n{text}" not in known]
+    with served(base_url) as (url, model), ThreadPoolExecutor(IN_FLIGHT) as pool:
+        said = pool.map(lambda text: _chat(url, model, REWRITE.format(text=text)), missing)
+        for number, (text, answer) in enumerate(zip(missing, said, strict=True)):
+            known[f"rewrite\n{text}"] = answer
+            ANSWERS.parent.mkdir(parents=True, exist_ok=True)
+            ANSWERS.write_text(json.dumps(known), encoding="utf-8")
+            print(f"{number + 1} of {len(missing)}", flush=True)
 
 
 def _chat(url: str, model: str, prompt: str) -> str:

@@ -6,7 +6,8 @@
 The runs are copied first and never written to. Curation asks the teacher nothing, so every arm stands on the same answers: equal calls.
 Each arm trains the same student with the same seeds for the same number of steps. Rows that go are not asked for again, as a
 run with a higher `per_label` would do; so beside each share that is kept stands the same share of rows chosen by chance. Labels are
-checked with the seeds alone: no gold train row is read. results/weak_teacher_curated.json holds figures, never a text.
+checked with the seeds alone: no gold train row is read. Arms in which the LLM judges too are measured by blind_judge.py.
+results/weak_teacher_curated.json holds figures, never a text.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def by_chance(share: float) -> SetBinder:
     return SetBinder(bind)
 
 
+def asked(action: str) -> SetBinder:
+    """RETURNS (SetBinder): All three judges; the LLM is asked once."""
+    return make_verify_labels(["student", "gold", "teacher"], action, LEAST, 0.4, draws=1)
+
+
 ARMS: dict[str, Callable[[], dict[str, SetBinder]]] = {
     "as accepted": dict,
     "labels checked, below 0.5 rejected": lambda: {"labels": make_verify_labels(action="reject")},
@@ -73,7 +79,10 @@ ARMS: dict[str, Callable[[], dict[str, SetBinder]]] = {
     "labels checked, rows weighed by score": lambda: {"labels": make_verify_labels()},
     "cartography, top 83 % by confidence": lambda: {"map": make_cartography()},
     "83 % by chance": lambda: {"chance": by_chance(SHARE)},
+    "the LLM as a judge too, below 0.9 rejected": lambda: {"labels": asked("reject")},
+    "the LLM as a judge too, below 0.9 relabelled": lambda: {"labels": asked("relabel")},
 }
+ASKED = tuple(arm for arm in ARMS if arm.startswith("the LLM"))  # arms that blind_judge.py measures, since they need the LLM
 
 
 def copy_runs(source: Scratch, target: Scratch) -> None:
@@ -171,7 +180,7 @@ def run_all(scratch: Scratch) -> None:
                 continue
             places = [scratch.folder / "done" / f"{scratch.run(draw, strategy).name}.{number}.json" for number in range(len(ARMS))]
             for place, arm in zip(places, ARMS, strict=True):
-                if place.is_file():
+                if place.is_file() or arm in ASKED:
                     continue
                 with inside(scratch.project):
                     folder = RunFolder(scratch.run(draw, strategy))

@@ -17,6 +17,7 @@ ROW_VERSION = 1
 NAMESPACE = uuid.UUID("5d9f6a52-1c3e-5b0e-9a3f-3c1f64b1f0a7")
 
 PLANNED, GENERATED, FAILED, ACCEPTED, REJECTED = "planned", "generated", "failed", "accepted", "rejected"
+GOLD, DESCRIPTION, ERROR = "gold", "description", "error"  # where a seed comes from
 
 
 def digest(*parts: str) -> str:
@@ -68,28 +69,32 @@ class Seed:
     labels (Tuple[str, ...]): One label, or more in a multi-label task.
     fields (Mapping[str, str]): All text fields of the task by name; a label description has only the generated one.
     origin (str): "gold", "description", "error" or "synthetic".
+    predicted (Tuple[str, ...]): Of an error: the labels that a student gave it, where prompts may tell them. No part of the id.
     """
 
     id: str
     labels: tuple[str, ...]
     fields: Mapping[str, str]
     origin: str = "gold"
+    predicted: tuple[str, ...] = ()
 
     @classmethod
-    def make(cls, labels: Iterable[str], fields: Mapping[str, str], origin: str = "gold") -> Seed:
+    def make(cls, labels: Iterable[str], fields: Mapping[str, str], origin: str = "gold", predicted: Iterable[str] = ()) -> Seed:
         """Make a seed whose id follows from what it says."""
         labels = tuple(labels)
         parts = [part for name, text in sorted(fields.items()) for part in (name, text)]
-        return cls(digest("seed", origin, *labels, *parts), labels, dict(fields), origin)
+        return cls(digest("seed", origin, *labels, *parts), labels, dict(fields), origin, tuple(predicted))
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): A JSON row."""
-        return {"v": ROW_VERSION, "id": self.id, "labels": list(self.labels), "fields": dict(self.fields), "origin": self.origin}
+        told = {"predicted": list(self.predicted)} if self.predicted else {}
+        return {"v": ROW_VERSION, "id": self.id, "labels": list(self.labels), "fields": dict(self.fields), "origin": self.origin, **told}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Seed:
         """row (Mapping): What `to_dict` made."""
-        return cls(row["id"], tuple(row["labels"]), dict(row["fields"]), row.get("origin", "gold"))
+        about = row.get("origin", GOLD), tuple(row.get("predicted", ()))
+        return cls(row["id"], tuple(row["labels"]), dict(row["fields"]), *about)
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ class Candidate:
     seed_id: str
     passage_id: str | None
     shots: tuple[Shot, ...] = ()
+    rationales: tuple[str, ...] = ()
     draw: int = 0
     rank: int | None = None
     similarity: float | None = None
@@ -158,16 +164,30 @@ class Candidate:
 
     @classmethod
     def plan(
-        cls, *, task: str, strategy: str, seed: Seed, passage_id: str | None, shots: Iterable[Shot] = (), draw: int = 0, **more: Any
+        cls,
+        *,
+        task: str,
+        strategy: str,
+        seed: Seed,
+        passage_id: str | None,
+        shots: Iterable[Shot] = (),
+        rationales: Iterable[str] = (),
+        draw: int = 0,
+        labels: Iterable[str] = (),
+        **more: Any,
     ) -> Candidate:
-        """Plan a candidate; its id is a hash of task, strategy, labels, seed, passage, shots and draw.
+        """Plan a candidate; its id is a hash of task, strategy, labels, seed, passage, shots, rationales and draw.
 
         task (str): Name of the task.
-        more (Any): `rank`, `similarity`, `margin`, `reserve`, `fields`.
+        rationales (Iterable[str]): Ids of the rationales that its prompt shows.
+        labels (Iterable[str]): Where the seed lends nothing but its other fields; the seed's own by default.
+        more (Any): `rank`, `similarity`, `margin`, `reserve`, `fields`, `events`.
         """
-        shots = tuple(shots)
-        parts = (task, strategy, *seed.labels, seed.id, passage_id or "", *(shot.key for shot in shots), str(draw))
-        return cls(digest("candidate", *parts), strategy, seed.labels, seed.id, passage_id, shots, draw, **more)
+        shots, rationales, labels = tuple(shots), tuple(rationales), tuple(labels) or seed.labels
+        shown = (*(shot.key for shot in shots), *(f"rationale:{name}" for name in rationales))
+        parts = (task, strategy, *labels, seed.id, passage_id or "", *shown, str(draw))
+        about = {"shots": shots, "rationales": rationales, "draw": draw, **more}
+        return cls(digest("candidate", *parts), strategy, labels, seed.id, passage_id, **about)
 
     def after(self, event: Event, **changes: Any) -> Candidate:
         """The same candidate with one more event and its status.
@@ -190,7 +210,7 @@ class Candidate:
                 value = [[shot.seed_id, shot.passage_id] for shot in value]
             elif spec.name == "events":
                 value = [{k: v for k, v in asdict(event).items() if v} for event in value]
-            elif spec.name == "labels":
+            elif spec.name in ("labels", "rationales"):
                 value = list(value)
             if spec.name == "labels" or (value is not None and value is not False and value not in ("", [], {})):
                 row[spec.name] = dict(value) if spec.name == "fields" else value
@@ -203,6 +223,7 @@ class Candidate:
         known["labels"] = tuple(row["labels"])
         known["passage_id"] = row.get("passage_id")
         known["shots"] = tuple(Shot(*shot) for shot in row.get("shots", ()))
+        known["rationales"] = tuple(row.get("rationales", ()))
         known["events"] = tuple(Event(**_known(Event, event)) for event in row.get("events", ()))
         return cls(**known)
 

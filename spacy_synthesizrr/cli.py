@@ -15,6 +15,7 @@ from spacy_synthesizrr.cli_doctor import doctor
 from spacy_synthesizrr.cli_env import env
 from spacy_synthesizrr.cli_errors import user_errors
 from spacy_synthesizrr.cli_index import app as index_app
+from spacy_synthesizrr.cli_loop import loop
 from spacy_synthesizrr.cli_responses import app as responses_app
 from spacy_synthesizrr.cli_rows import publish, report_app, rows
 from spacy_synthesizrr.cli_seeds import app as seeds_app
@@ -67,11 +68,12 @@ def _add_step(name: str, about: str) -> None:
 
 
 for _name, _about in {
+    "rationales": "Ask the teacher for the reasons and attributes that rows are written from, once (only strategies that have some).",
     "plan": "Retrieve passages for every seed and plan the prompts, before anything is generated.",
     "synthesize": "Ask the teacher until enough rows per label are accepted (resumable).",
     "curate": "Judge the finished set, keep every rejected row with its reason, count the funnel.",
-    "measure": "Measure the accepted rows beside controls, seeds and gold.",
     "export": "Write train, dev and test sets for the student and every control.",
+    "measure": "Measure the exported rows beside controls, seeds and gold.",
     "train": "Train the student and every control, several seeds each, with the same number of steps.",
     "evaluate": "Evaluate the student and every control on the test set.",
 }.items():
@@ -145,6 +147,7 @@ def init(folder: Path = typer.Argument(..., help="A folder that is new or empty.
 for _name, _command in {**STUDENT_COMMANDS, **ABLATION_COMMANDS}.items():
     app.command(_name)(_command)
 
+app.command()(loop)
 app.command()(rows)
 app.command()(publish)
 app.command()(local_teacher)

@@ -40,9 +40,12 @@ def export_onnx(
     """Write a transformer student as ONNX, which runs with onnxruntime and tokenizers alone."""
     from spacy_synthesizrr.context import Context
     from spacy_synthesizrr.steps.train import STUDENT
+    from spacy_synthesizrr.students.span.settings import only_classifiers
     from spacy_synthesizrr.students.transformer.onnx import export_onnx as export
 
-    for path in export(Context.open(run).folder.file(STUDENT), out, quantize=quantize):
+    ctx = Context.open(run)
+    only_classifiers("export-onnx", ctx.task.answer)
+    for path in export(ctx.folder.file(STUDENT), out, quantize=quantize):
         say(str(path))
 
 

@@ -127,7 +127,7 @@ def _ours_first(names: Iterable[str]) -> list[str]:
 def _keys(model: Any, location: tuple[Any, ...]) -> list[str]:
     for part in location:
         model = model.model_fields[part].annotation
-    return list(model.model_fields)
+    return [spec.alias or name for name, spec in model.model_fields.items()]
 
 
 def build(config: dict[str, Any], name: str, *, path: Path | str = "") -> Any:

@@ -21,6 +21,7 @@ CONFIGS, SUFFIX = Path("configs"), ".cfg"
 KINDS = ("strategy", "store", "teacher", "student", "review")
 MAY_CHANGE = ("student", "review")  # within one run folder: they come after the rows that a teacher was paid for
 GRID = "grid.json"  # in the folder of a grid, whose runs are folders in it
+PARENTS = "parents"  # kind of file: the seeds that a round of a loop has beside those of the task
 SINGLE = ("curate", "measure")  # kinds of which a project has one config
 NO_REVIEW = "none"
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from spacy_synthesizrr.answer_spans import ANSWERABLE, find_answer, written_otherwise
 from spacy_synthesizrr.candidates import Seed, label_key
+from spacy_synthesizrr.context import PARENTS, Context
 from spacy_synthesizrr.errors import InputError, TaskFileError, choices
+from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.tables import BadRow, read_table, text_fault
 from spacy_synthesizrr.taskfile import RowsSpec, TaskSpec
 from spacy_synthesizrr.words import comparable
@@ -42,13 +45,25 @@ def read_rows(task: TaskSpec, kind: Kind) -> Iterator[LabelledRow]:
     """
     path, spec = rows_file(task, kind)
     columns = {field.name: spec.fields.get(field.name, field.name) for field in task.fields}
-    for line, row in read_table(path, columns=dict.fromkeys((*columns.values(), spec.label))):
+    wanted = dict.fromkeys((*columns.values(), *(() if task.answer else (spec.label,))))
+    for line, row in read_table(path, columns=wanted):
         fields = {}
         for name, column in columns.items():
             if fault := text_fault(row[column], column):
                 raise BadRow(line, *fault).error(path)
             fields[name] = row[column].strip()
-        yield LabelledRow(fields, _labels(task, row[spec.label], path=path, line=line), line)
+        if task.answer:
+            _check_answer(fields[task.answer], fields[task.context], columns, task, path=path, line=line)
+        yield LabelledRow(fields, _labels(task, ANSWERABLE if task.answer else row[spec.label], path=path, line=line), line)
+
+
+def _check_answer(answer: str, context: str, columns: Mapping[str, str], task: TaskSpec, *, path: Path, line: int) -> None:
+    """RAISES (InputError): When the answer does not stand in its context."""
+    if find_answer(answer, context):
+        return
+    where, otherwise = columns[task.context], written_otherwise(answer, context)
+    cure = f"It is written {otherwise[:80]!r} there: copy that." if otherwise else "Copy the words that answer the question from there."
+    raise InputError(f"The answer {answer[:80]!r} does not stand in '{where}'.", path=path, line=line, cure=cure)
 
 
 def rows_file(task: TaskSpec, kind: Kind) -> tuple[Path, RowsSpec]:
@@ -100,7 +115,7 @@ def read_seeds(task: TaskSpec) -> list[Seed]:
     """
     sets = task.given_sets()
     if task.seeds is None:
-        return [_described(task, labels) for labels in sets or [(label,) for label in task.labels]]
+        return [task.description(labels) for labels in sets or [(label,) for label in task.labels]]
     path, _ = rows_file(task, "seeds")
     rows: dict[tuple[str, ...], LabelledRow] = {}
     for row in read_rows(task, "seeds"):
@@ -121,6 +136,15 @@ def read_seeds(task: TaskSpec) -> list[Seed]:
     return seeds if sets is None else [*seeds, *_of_given_sets(task, sets, rows.values(), path)]
 
 
+def run_seeds(ctx: Context) -> list[Seed]:
+    """RETURNS (List[Seed]): The seeds of a run's task; in a round of a loop the parents of its rows come after them.
+
+    RAISES (InputError): See `read_seeds`.
+    """
+    parents = ctx.inputs["files"].get(PARENTS)
+    return [*read_seeds(ctx.task), *(read_jsonl(Path(parents["path"]), Seed.from_dict) if parents else ())]
+
+
 def _of_given_sets(task: TaskSpec, sets: Sequence[tuple[str, ...]], rows: Iterable[LabelledRow], path: Path) -> list[Seed]:
     """RETURNS (List[Seed]): Descriptions for the sets of which there is no seed."""
     bare = list(sets)
@@ -135,11 +159,7 @@ def _of_given_sets(task: TaskSpec, sets: Sequence[tuple[str, ...]], rows: Iterab
     if bare and task.carried:
         cure = f"Add one: the field '{task.carried[0].name}' can only come from seeds. Or take the set out of `label_sets`."
         raise InputError(f"The label set '{label_key(bare[0])}' has no seed.", path=path, cure=cure)
-    return [_described(task, labels) for labels in bare]
-
-
-def _described(task: TaskSpec, labels: Sequence[str]) -> Seed:
-    return Seed.make(labels, {task.generated.name: task.set_text(labels)}, "description")
+    return [task.description(labels) for labels in bare]
 
 
 def _merge(task: TaskSpec, old: LabelledRow, new: LabelledRow, path: Path) -> LabelledRow:

@@ -28,7 +28,8 @@ from spacy_synthesizrr.jsonl import dumps, read_json, write_json
 
 REVIEW_STEPS = ("push", "pull", "agreement")  # of the bridge, which has a command line of its own
 STEPS = (
-    "prepare", "index", "plan", "synthesize", "curate", "measure", "push", "pull", "agreement", "export", "train", "evaluate", "report",
+    "prepare", "index", "rationales", "plan", "synthesize", "curate", "push", "pull", "agreement", "export", "measure", "train", "evaluate",
+    "report",
 )  # fmt: skip
 Outputs = Sequence[str] | Callable[[], Sequence[str]]
 RUNS = Path("runs")

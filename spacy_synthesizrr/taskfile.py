@@ -7,41 +7,31 @@ data set needs a new task file and no Python.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from spacy_synthesizrr.candidates import digest
+from spacy_synthesizrr.answer_spans import ANSWERABLE, fault_of_answer, fault_of_labels
+from spacy_synthesizrr.candidates import DESCRIPTION, Seed, digest
 from spacy_synthesizrr.errors import TaskFileError, choices
-from spacy_synthesizrr.label_sets import NO_REFERENCE, REFERENCE, fault_of, fault_of_name
+from spacy_synthesizrr.label_sets import fault_of, fault_of_name
+from spacy_synthesizrr.prompt_spec import PromptSpec, Words
 from spacy_synthesizrr.yaml_lines import Spec, first_problem, load_yaml, plain
 
 TASK_FILE = "task.yml"
 Name = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 
 
-class _Words(Spec):
-    """What gets into the teacher's config, where `${` begins a reference to another section."""
-
-    @model_validator(mode="after")
-    def _refers_to_nothing(self) -> _Words:
-        for name, value in self:
-            if isinstance(value, str) and REFERENCE in value:
-                raise ValueError(f"{name}: {NO_REFERENCE}")
-        return self
-
-
-class LabelSpec(_Words):
+class LabelSpec(Words):
     """One label of the task."""
 
     verbalization: str = Field(min_length=1, description="The phrase that completes the instruction, such as 'about sport'.")
     definition: str = Field("", description="What belongs under this label, for queries, judges and annotators.")
 
 
-class FieldSpec(_Words):
+class FieldSpec(Words):
     """One named text field of a row."""
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -53,33 +43,6 @@ class FieldSpec(_Words):
     def title(self) -> str:
         """RETURNS (str): The header for prompts, without a colon."""
         return self.header or self.name.replace("_", " ").capitalize()
-
-
-class PromptSpec(_Words):
-    """The words that prompts are made of."""
-
-    document_header: str = "Document:"
-    instruction: str = Field(min_length=1, description="What to do with the document; {verbalization} marks the label's place.")
-    instruction_without_document: str = Field("", description="The same for prompts without a document (FewGen).")
-    answer_header: str = "Answer:"
-    length_header: str = Field("Length:", description="What stands before the length hint.")
-    length_hint: str = Field("", description="Such as 'one or two short sentences'.")
-    refusal_instruction: str = Field(
-        "If the text above cannot serve this, write only:", description="What stands before the refusal marker."
-    )
-    refusal_marker: str = Field("", description="What the teacher writes when a document cannot serve the label.")
-    max_words: int = Field(120, ge=3, description="Longest text that is accepted, in words.")
-    min_words: int = Field(3, ge=1, description="Shortest text that is accepted, in words.")
-
-    @model_validator(mode="after")
-    def _verbalization_has_a_place(self) -> PromptSpec:
-        for text in (self.instruction, self.instruction_without_document):
-            unknown = set(re.findall(r"\{(\w*)\}", text)) - {"verbalization"}
-            if unknown:
-                raise ValueError(f"unknown placeholder '{{{sorted(unknown)[0]}}}'; the only one is {{verbalization}}")
-            if text and "{verbalization}" not in text:
-                raise ValueError("{verbalization} is missing: without it the teacher is not told the label")
-        return self
 
 
 class CorpusSpec(Spec):
@@ -116,7 +79,8 @@ class TaskSpec(Spec):
     path: Path
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     exclusive: bool = True
-    labels: Mapping[Name, LabelSpec] = Field(min_length=2)
+    answer: str = Field("", description="Question answering: the field that must stand in the other carried one; no labels then.")
+    labels: Mapping[Name, LabelSpec] = Field(min_length=1)
     label_sets: tuple[tuple[Name, ...], ...] | None = Field(None, description="Combinations to plan; by default those of the seeds.")
     fields: tuple[FieldSpec, ...] = (FieldSpec.model_validate({"name": "text", "generated": True}),)
     prompt: PromptSpec
@@ -126,6 +90,23 @@ class TaskSpec(Spec):
     test: RowsSpec | None = None
     train: RowsSpec | None = Field(None, description="Gold train rows, for the 'gold' control only.")
     k_seeds: int = Field(5, ge=1, le=100, description="Training seeds per student and control.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _answers_need_no_labels(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not data.get("answer"):
+            return data
+        prompt = data.get("prompt")  # whose words end with what the teacher goes on from: here that is no answer
+        asked = {"prompt": {"answer_header": "Question:", **prompt}} if isinstance(prompt, dict) else {}
+        return {"labels": {ANSWERABLE: {"verbalization": ANSWERABLE}}, **data, **asked}
+
+    @field_validator("labels", "prompt")
+    @classmethod
+    def _fit_answers(cls, value: Any, info: ValidationInfo) -> Any:
+        answer = bool(info.data.get("answer"))
+        if fault := value.lacks(labels=not answer) if isinstance(value, PromptSpec) else fault_of_labels(value, answer=answer):
+            raise ValueError(fault)
+        return value
 
     @model_validator(mode="after")
     def _fields_are_sound(self) -> TaskSpec:
@@ -148,6 +129,13 @@ class TaskSpec(Spec):
                     raise ValueError(f"{kind}.fields: there is no text field '{name}'. {choices(name, names)}")
         return self
 
+    @model_validator(mode="after")
+    def _answers_have_a_context(self) -> TaskSpec:
+        origins = {spec.name: spec.origin for spec in self.carried}
+        if self.answer and (fault := fault_of_answer(self.answer, origins, exclusive=self.exclusive)):
+            raise ValueError(fault)
+        return self
+
     def given_sets(self) -> tuple[tuple[str, ...], ...] | None:
         """RETURNS (Tuple[Tuple[str, ...], ...] | None): `label_sets`, each in the order of the labels; None when there are none."""
         if self.label_sets is None:
@@ -163,6 +151,11 @@ class TaskSpec(Spec):
     def carried(self) -> tuple[FieldSpec, ...]:
         """RETURNS (Tuple[FieldSpec, ...]): The other fields."""
         return tuple(spec for spec in self.fields if not spec.generated)
+
+    @property
+    def context(self) -> str:
+        """RETURNS (str): The field that the answer stands in; empty without `answer`."""
+        return next((spec.name for spec in self.carried if spec.name != self.answer), "") if self.answer else ""
 
     def file(self, kind: str) -> Path | None:
         """The place of one of the task's files; relative paths start at the task file's folder.
@@ -195,10 +188,15 @@ class TaskSpec(Spec):
         """RETURNS (str): The descriptions of several labels, one after the other."""
         return ". ".join(self.label_text(label) for label in labels)
 
+    def description(self, labels: Sequence[str]) -> Seed:
+        """RETURNS (Seed): What asks for a label set without a row of it: its description."""
+        return Seed.make(labels, {self.generated.name: self.set_text(labels)}, DESCRIPTION)
+
     def fingerprint(self) -> str:
         """RETURNS (str): Hash of what the file says, wherever it lies; comments and order of keys do not count."""
         # what a file does not say leaves the fingerprint as it was before that could be said
-        return digest(self.model_dump_json(exclude={"path"} if self.label_sets else {"path", "label_sets"}))
+        unsaid: dict[str, Any] = {"path": True, "prompt": self.prompt.unsaid, **({} if self.answer else {"answer": True})}
+        return digest(self.model_dump_json(exclude=unsaid if self.label_sets else {**unsaid, "label_sets": True}))
 
 
 def read_task(path: Path | str) -> TaskSpec:

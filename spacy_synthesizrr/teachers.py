@@ -58,8 +58,6 @@ def pipeline_for(ctx: Context, task: Mapping[str, Any], answers: ResponseStore |
     """
     import spacy
 
-    from spacy_synthesizrr.models.answers.memory import remember
-
     block = teacher(ctx)
     nlp = spacy.blank(str(ctx.settings["lang"]))
     try:
@@ -68,10 +66,20 @@ def pipeline_for(ctx: Context, task: Mapping[str, Any], answers: ResponseStore |
         said = " ".join(str(error).split())
         raise TeacherError(f"{ctx.config_path('teacher')}: the teacher cannot be built: {said[:600]}") from error
     if answers is not None:
-        component: Any = nlp.get_pipe(COMPONENT)
-        model = component.model
-        component.model = remember(model, answers, identity=identity(block, model), scope=ctx.scope, stage=ctx.mark + stage)
+        keep_answers(nlp, ctx, answers, stage=stage)
     return nlp
+
+
+def keep_answers(nlp: Language, ctx: Context, answers: ResponseStore, *, stage: str) -> None:
+    """Let the run's teacher in a pipeline remember its answers; once for a pipeline.
+
+    answers (ResponseStore): Where they are kept. stage (str): For the ledger.
+    """
+    from spacy_synthesizrr.models.answers.memory import remember
+
+    component: Any = nlp.get_pipe(COMPONENT)
+    known = identity(teacher(ctx), component.model)
+    component.model = remember(component.model, answers, identity=known, scope=ctx.scope, stage=ctx.mark + stage)
 
 
 def identity(block: Mapping[str, Any], model: Any) -> str:

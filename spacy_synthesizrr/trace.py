@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spacy_synthesizrr.candidates import Candidate, Event, Passage
+from spacy_synthesizrr.candidates import Candidate, Event, Passage, label_key
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.errors import StoreError, SynthesizrrError
+from spacy_synthesizrr.dimensions import read_chosen
+from spacy_synthesizrr.errors import RunFolderError, StoreError, SynthesizrrError
 from spacy_synthesizrr.jsonl import parse_row
-from spacy_synthesizrr.labelled import read_seeds
+from spacy_synthesizrr.labelled import run_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.students.arms import MAIN
@@ -44,9 +45,9 @@ def trace(ctx: Context, prefix: str) -> str:
     RETURNS (str): Text of many lines. A candidate that stands in several arms is told once for each.
     RAISES (SynthesizrrError): When no candidate, or more than one, has such an id; the text names the nearest.
     """
-    found, seeds = find(ctx.folder.path, prefix), read_seeds(ctx.task)
+    found, seeds = find(ctx.folder.path, prefix), run_seeds(ctx)
     with contextlib.closing(open_store(ctx)) as store:
-        lookup = Lookup(ctx.task, store, seeds)
+        lookup = Lookup(ctx.task, store, seeds, read_chosen(ctx.folder.path))
         return "\n\n".join("\n".join(_life(row, lookup)) for row in found)
 
 
@@ -129,6 +130,8 @@ def _life(found: Found, lookup: Lookup) -> Iterator[str]:
     }
     yield from (f"  {name:<10} {value}" for name, value in facts.items() if value)
     yield from ("", *_seed(lookup, candidate.seed_id, "Seed"))
+    if candidate.rationales:
+        yield from ("", "Written from", *(line for name in candidate.rationales for line in _value(lookup, name)))
     if candidate.passage_id:
         closeness = {"rank": candidate.rank, "similarity": candidate.similarity, "margin": candidate.margin}
         known = ", ".join(f"{name} {_short(value)}" for name, value in closeness.items() if value is not None)
@@ -145,13 +148,23 @@ def _life(found: Found, lookup: Lookup) -> Iterator[str]:
 
 
 def _seed(lookup: Lookup, seed_id: str, title: str) -> Iterator[str]:
-    seed = lookup.seeds.get(seed_id)
+    seed = lookup.known(seed_id)
     if seed is None:
         yield f"{title} {seed_id} (not among the task's seeds any more)"
         return
-    yield f"{title} {seed_id} ({seed.origin}; {' + '.join(seed.labels)})"
+    taken = f"; taken for {label_key(seed.predicted)}" if seed.predicted else ""
+    yield f"{title} {seed_id} ({seed.origin}; {label_key(seed.labels)}{taken})"
     for name, text in seed.fields.items():
         yield from _indented(text if len(seed.fields) == 1 else f"{name}: {text}")
+
+
+def _value(lookup: Lookup, value_id: str) -> Iterator[str]:
+    try:
+        value = lookup.value(value_id)
+    except RunFolderError as error:
+        yield f"  {value_id} ({error})"
+        return
+    yield f"  {printable(f'{value.header}: {value.text}')} ({value_id})"
 
 
 def _passage(lookup: Lookup, passage_id: str, title: str, known: str) -> Iterator[str]:

@@ -16,6 +16,8 @@ _INVISIBLE = re.compile(
     "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001-\U000e0fff]"
 )
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
+# Of ASCII, what a translation to lower case, with blanks for what is no word, and a split give: the same in half the time
+_ASCII_WORDS = "".join(letter.lower() if letter.isalnum() else " " for letter in map(chr, range(128)))
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}](?:[^\W_{UNSPACED}]|[{MARKS}])*")
 _PIECE = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
@@ -35,7 +37,7 @@ def words(text: str) -> list[str]:
 
     RETURNS (List[str]): Such as ["don", "t", "panic"] for "Don't panic!".
     """
-    return (_ASCII_WORD if text.isascii() else _WORD).findall(plain(text))
+    return text.translate(_ASCII_WORDS).split() if text.isascii() else _WORD.findall(plain(text))
 
 
 def word_places(text: str) -> list[tuple[str, int, int]]:

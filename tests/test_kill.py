@@ -114,7 +114,7 @@ def planned(server, tmp_path_factory) -> Project:
     """A project that has come as far as its plan, with that server as its teacher."""
     project = make_project(tmp_path_factory.mktemp("planned") / "project")
     teacher(project, server)
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         ok(project.run(command=step, **OPTIONS))
     return project
 

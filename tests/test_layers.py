@@ -12,9 +12,10 @@ from conftest import ROOT
 PACKAGE = ROOT / "spacy_synthesizrr"
 LAYERS = (
     "errors candidates prompts progress words sentences extensions secret_names __init__",
-    "cli_errors jsonl configs lines fingerprints label_sets yaml_lines project_file",
+    "answer_spans cli_errors jsonl configs lines fingerprints label_sets yaml_lines project_file",
+    "prompt_spec",
     "receipts tables taskfile",
-    "corpus_rows",
+    "corpus_rows instructions dimensions",
     "context corpus embedders models documents",
     "stores",
     "lookup",
@@ -24,7 +25,8 @@ LAYERS = (
     "components synthesis report trace set_filters measuring",
     "steps",
     "doctor scaffold env_file cli_steps ablations",
-    "cli_responses cli_teacher cli_index cli_doctor cli_env cli_seeds cli_students cli_ablate cli_rows",
+    "loop",
+    "cli_responses cli_teacher cli_index cli_doctor cli_env cli_seeds cli_students cli_ablate cli_rows cli_loop",
     "cli",
     "spacy_cli __main__",
 )

@@ -241,7 +241,7 @@ def test_a_wrong_variable_is_one_line_with_the_cure(project, change, words):
 def test_fewgen_with_a_teacher_that_only_copies_is_refused(project):
     use(project, "de", "tasks/alltag")
     options = {"run": "de", "task": "tasks/alltag", "lang": "de", "strategy": "fewgen", **SMALL}
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         ok(project.run(command=step, **options))
     done = project.run(command="synthesize", **options)
     assert done.returncode != 0
@@ -257,7 +257,7 @@ def test_a_dry_run_with_the_scripted_teacher_goes_the_whole_way(project):
 def test_every_shot_of_a_pair_task_stands_beside_its_own_premise(project):
     use(project, "pair", "tasks/t")
     options = {"task": "tasks/t", "run": "t", "strategy": "fewgen", "teacher": "scripted", **SMALL}
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         ok(project.run(command=step, **options))
     shown = ok(project.command("spacy_synthesizrr", "preview", "--run", "t", "-n", "1"))
     assert shown.count("Premise: ") == shown.count("Statement:")
@@ -273,7 +273,7 @@ def test_a_slip_in_the_teachers_name_is_found_before_indexing(project):
 
 def test_a_slip_in_the_teachers_config_is_one_line(project):
     (project.path / "configs" / "teacher.mine.cfg").write_text('[teacher]\n@llm_models = "synthesizrr.Scripted.v1"\ntemplat = "x"\n')
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         ok(project.run(command=step, teacher="mine", run="x", **SMALL))
     done = project.run(command="synthesize", teacher="mine", run="x", **SMALL)
     assert done.returncode != 0
@@ -291,7 +291,7 @@ def test_a_slip_in_the_plan_is_found_before_indexing(project):
 def test_a_german_prompt_is_german_throughout(project):
     use(project, "de", "tasks/alltag")
     options = {"run": "de", "task": "tasks/alltag", "lang": "de", **SMALL}
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         ok(project.run(command=step, **options))
     shown = ok(project.command("spacy_synthesizrr", "preview", "--run", "de", "-n", "1"))
     assert "Länge: ein oder zwei Sätze. Wenn der Artikel dafür nicht taugt, schreibe nur: PASST NICHT" in shown

@@ -1,5 +1,6 @@
 """What counts as a word, and when two texts count as equal."""
 
+import re
 import sys
 import unicodedata
 
@@ -15,6 +16,11 @@ SOFT_HYPHEN, ZERO_WIDTH_SPACE, JOINER, WORD_JOINER = "\u00ad", "\u200b", "\u200d
 def test_words_are_casefolded_letters_and_digits():
     assert words("Don't panic, 42 STRASSEN!") == ["don", "t", "panic", "42", "strassen"]
     assert words("Straße") == ["strasse"]
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_words_of_ascii_are_runs_of_letters_and_digits(text):
+    assert words(text) == re.findall("[a-z0-9]+", text.lower())
 
 
 def test_words_do_not_depend_on_the_unicode_form():

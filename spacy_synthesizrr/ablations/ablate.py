@@ -11,7 +11,7 @@ from spacy_synthesizrr.ablations.figure import figure
 from spacy_synthesizrr.ablations.grid import read_grid
 from spacy_synthesizrr.ablations.price import asked, priced
 from spacy_synthesizrr.ablations.results import results
-from spacy_synthesizrr.ablations.running import Work, alike, opened, plan_all, work_through
+from spacy_synthesizrr.ablations.running import Work, alike, opened, plan_all, repeated, work_through
 from spacy_synthesizrr.ablations.table import markdown, notes, table
 from spacy_synthesizrr.errors import PlanError
 from spacy_synthesizrr.jsonl import atomic, write_json
@@ -51,7 +51,7 @@ def ablate(path: Path, given: Mapping[str, Any], *, dry_run: bool = False) -> di
         plan_all(work)
         if not any(True for _ in work.runs()):
             raise PlanError(f"No run of {path} could be planned. {next(iter(work.failed.values()))}")
-        for line in priced(work):
+        for line in (*repeated(work), *priced(work)):
             say(line)
         if dry_run:
             say("Nothing was asked (dry run). The same command without --dry-run goes on from here.")

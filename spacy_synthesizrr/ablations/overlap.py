@@ -20,9 +20,24 @@ def shared_rows(folders: Sequence[RunFolder]) -> float | None:
     folders (Sequence[RunFolder]): The runs of one arm, one per draw.
     RETURNS (float | None): Mean over all pairs of draws of the common share of the smaller one; None for fewer than two draws with rows.
     """
-    texts = [found for folder in folders if (found := set(_texts(folder)))]
-    shares = [len(one & other) / min(len(one), len(other)) for one, other in itertools.combinations(texts, 2)]
+    return _shared([set(_texts(folder)) for folder in folders])
+
+
+def shared_plans(folders: Sequence[RunFolder]) -> float | None:
+    """The same of the rows that are planned, known before anybody is asked: of equal seed, passage and shots."""
+    return _shared([set(_planned(folder)) for folder in folders])
+
+
+def _shared(draws: Sequence[set[str]]) -> float | None:
+    pairs = itertools.combinations([draw for draw in draws if draw], 2)
+    shares = [len(one & other) / min(len(one), len(other)) for one, other in pairs]
     return statistics.fmean(shares) if shares else None
+
+
+def _planned(folder: RunFolder) -> Iterator[str]:
+    path = folder.file("planned.jsonl")
+    if path.is_file():
+        yield from (row["id"] for row in read_jsonl(path, dict) if not row.get("reserve"))
 
 
 def _texts(folder: RunFolder) -> Iterator[str]:

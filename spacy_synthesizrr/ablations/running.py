@@ -18,6 +18,7 @@ from typing import Any
 
 from spacy_synthesizrr.ablations.derived import choices_of
 from spacy_synthesizrr.ablations.grid import Grid, Run
+from spacy_synthesizrr.ablations.overlap import MUCH, shared_plans
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.context import GRID, KINDS, RUNS, SINGLE, Context, relative
@@ -31,7 +32,7 @@ from spacy_synthesizrr.taskfile import read_task
 
 LOG = "log.txt"
 DONE = "ablated.json"  # what a run was asked for when it was done
-PLANNING = ("index", "plan")
+PLANNING = ("index", "rationales", "plan")
 WORKING = ("synthesize", "curate", "export", "train", "evaluate")
 MEASURE = "measure"
 SETTINGS = ("per_label", "seed", "lang")  # the GPU makes no other run
@@ -93,7 +94,7 @@ def work_through(work: Work) -> Iterator[Run]:
     YIELDS (Run): Each one when it is done, or came to nothing.
     RAISES (BudgetReached, WaitsForAnswers, TeacherError): As `synthesize` does; the same command goes on.
     """
-    steps = (*WORKING[:2], MEASURE, *WORKING[2:]) if work.grid.spec.show else WORKING
+    steps = (*WORKING[:3], MEASURE, *WORKING[3:]) if work.grid.spec.show else WORKING
     for run, folder in work.runs():
         with _telling(work, run, folder) as step:
             _do(step, folder, steps)
@@ -139,6 +140,21 @@ def alike(work: Work) -> Iterator[str]:
         other = seen.setdefault(json.dumps([configs, others], sort_keys=True, default=str), run.arm)
         if other != run.arm:
             yield f"Mind: '{run.arm}' asks for the same as '{other}'; whatever differs between them will not be what the grid changes."
+
+
+def repeated(work: Work) -> Iterator[str]:
+    """YIELDS (str): That draws are planned to be mostly the same rows; to be said before anything is paid for."""
+    shares = dict[str, float]()
+    for arm in work.grid.arms:
+        share = shared_plans([folder for run, folder in work.runs() if run.arm == arm.name])
+        if share is not None and share > MUCH:
+            shares[arm.name] = share
+    if shares:
+        most = max(shares, key=lambda name: shares[name])
+        yield (
+            f"Mind: two draws of an arm plan up to {100 * shares[most]:.0f} % of the same rows ({most}). They will tell how much training "
+            "moves a score, and not what other seed rows would give. Draws with seed rows of their own are tasks: docs/ablations.md."
+        )
 
 
 def _do(step: Any, folder: RunFolder, names: Sequence[str]) -> None:

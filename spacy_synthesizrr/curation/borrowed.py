@@ -13,6 +13,7 @@ from spacy_synthesizrr.curation.leaks import Gold, GoldIndex
 from spacy_synthesizrr.curation.ngrams import ngram_hashes
 from spacy_synthesizrr.curation.verdicts import ACCEPT, DISABLED, Binder, FilterInputs, SwitchedOff, Verdict, reject
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.instructions import avoid_instruction, basis_instruction, extrapolate_instruction, stepbystep_instruction
 
 SHOT_COPY, SHOT_SPAN, PROMPT_COPY = "shot_copy", "shot_span", "prompt_copy"
 PLACEHOLDER = "{verbalization}"
@@ -105,7 +106,13 @@ def make_prompt_copy(ngram: int = 6, enabled: bool = True) -> Binder:
 def phrases(inputs: FilterInputs) -> list[str]:
     """RETURNS (List[str]): What every prompt of the task says beside passage, shots and headers."""
     prompt = inputs.task.prompt
-    said = [prompt.instruction, prompt.instruction_without_document]
+    later = (stepbystep_instruction, extrapolate_instruction, avoid_instruction)
+    said = [
+        prompt.instruction,
+        prompt.instruction_without_document,
+        *(words(inputs.task) for words in later),
+        basis_instruction(inputs.task),
+    ]
     told = [text.replace(PLACEHOLDER, spec.verbalization) for text in said for spec in inputs.task.labels.values()]
     told += [prompt.length_hint, *([f"{prompt.refusal_instruction} {prompt.refusal_marker}"] if prompt.refusal_marker else [])]
     return [text for text in dict.fromkeys(told) if text]

@@ -36,6 +36,7 @@ class NearDuplicate:
 
     def __init__(self, carried: Sequence[str] = (), *, threshold: float = 0.5, ngram: int = 3, same_label: bool = False) -> None:
         self.carried, self.ngram, self.same_label = tuple(carried), ngram, same_label
+        self._apart = bool(carried) or same_label  # whether keys of rows are others than those of their texts alone
         self._rows, self._known = NearIndex(threshold), NearIndex(threshold)
         self._ids: list[str] = []
         self._names: list[tuple[str, str]] = []  # reason and name of what was known before the run
@@ -51,10 +52,11 @@ class NearDuplicate:
 
     def __call__(self, candidate: Candidate, text: str, passage: str) -> Verdict:
         """See `RowFilter`."""
-        if self._names and (known := self._known.nearest(shingle_keys(text, self.ngram))):
+        keys = self._keys(candidate, text)
+        if self._names and (known := self._known.nearest(shingle_keys(text, self.ngram) if self._apart else keys)):
             reason, name = self._names[known.row]
             return _reject(reason, known.similarity, name)
-        near = self._rows.nearest(self._keys(candidate, text))
+        near = self._rows.nearest(keys)
         return ACCEPT if near is None else _reject(NEAR_DUPLICATE, near.similarity, self._ids[near.row])
 
     def remember(self, candidate: Candidate, text: str) -> None:

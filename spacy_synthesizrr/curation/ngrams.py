@@ -12,17 +12,17 @@ from spacy_synthesizrr.words import words
 Hashes = npt.NDArray[np.uint64]
 
 # an odd number, so that multiplying modulo 2**64 loses nothing (the fractional part of the golden ratio, times 2**64)
-_BASE = 0x9E3779B97F4A7C15
+_BASE = np.uint64(0x9E3779B97F4A7C15)
 _WORDS_REMEMBERED = 500_000
 
 
-class _WordHashes(dict[str, int]):
-    """64-bit hashes of words, remembered until there are too many."""
+class _WordHashes(dict[str, bytes]):
+    """64-bit hashes of words, remembered until there are too many. As bytes: a text's are joined into an array many at a time."""
 
-    def __missing__(self, word: str) -> int:
+    def __missing__(self, word: str) -> bytes:
         if len(self) >= _WORDS_REMEMBERED:
             self.clear()
-        value = int.from_bytes(hashlib.blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest(), "little")
+        value = hashlib.blake2b(word.encode(errors="surrogatepass"), digest_size=8).digest()
         self[word] = value
         return value
 
@@ -34,9 +34,9 @@ def word_hashes(tokens: list[str]) -> Hashes:
     """Hashes of words.
 
     tokens (List[str]): What `words` gave.
-    RETURNS (Hashes): Shape (words,).
+    RETURNS (Hashes): Shape (words,), not to be written to.
     """
-    return np.fromiter(map(_HASHES.__getitem__, tokens), dtype=np.uint64, count=len(tokens))
+    return np.frombuffer(b"".join(map(_HASHES.__getitem__, tokens)), dtype="<u8").astype(np.uint64, copy=False)
 
 
 def combine(hashes: Hashes, n: int) -> Hashes:
@@ -49,9 +49,10 @@ def combine(hashes: Hashes, n: int) -> Hashes:
     count = len(hashes) - n + 1
     if count < 1:
         return np.empty(0, dtype=np.uint64)
-    base, total = np.uint64(_BASE), np.zeros(count, dtype=np.uint64)
-    for place in range(n):
-        total = total * base + hashes[place : place + count]
+    total = hashes[:count].copy()
+    for place in range(1, n):
+        total *= _BASE
+        total += hashes[place : place + count]
     return total
 
 

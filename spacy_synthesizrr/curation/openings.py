@@ -61,6 +61,7 @@ _ASKED = (
     r"|\s+that (?:fits?|meets?|match(?:es)?|follows?|satisf(?:y|ies)) (?:all )?(?:the|your) (?:given )?"
     r"(?:criteria|instructions?|requirements?|prompt|constraints|guidelines)"
 )
+_QUOTES = (('"', '"'), ("“", "”"), ("„", "“"), ("«", "»"))
 _PAUSE = r"(?:[:：]|\s[-–—]\s|\n)\**\s*"  # what a sentence's end is not
 _END = rf"(?:{_PAUSE}|[.!](?=[\s\"“]|\Z)|\Z)"
 _START = r"\A[\s*_#\"'“„«]*"
@@ -97,8 +98,21 @@ def cut_opening(text: str, further: Sequence[re.Pattern[str]] = ()) -> str | Non
     """
     for pattern in (*_OPENINGS, _BOLD, *further):
         if found := pattern.match(text):
-            return text[found.end() :].strip()
+            return _unquoted(text[found.end() :].strip(), begun=text.strip()[:1])
     return None
+
+
+def _unquoted(rest: str, *, begun: str) -> str:
+    """Take quotes off that wrapped the text alone, or it and the opening.
+
+    begun (str): First letter before the cut.
+    """
+    for opens, closes in _QUOTES:
+        if rest.endswith(closes) and len(rest) > 1:
+            inside = rest[1:-1] if rest.startswith(opens) else rest[:-1] if begun == opens else None
+            if inside is not None and opens not in inside and closes not in inside:
+                return inside.strip()
+    return rest
 
 
 def speaks_of_the_text(text: str) -> bool:

@@ -51,9 +51,10 @@ def _sides(arms: Arms, gold: Gold) -> tuple[dict[str, Sequence[Row]], Beside]:
 def measure_vectors(arms: Arms, gold: Gold | None, embed: Features, *, seed: int) -> dict[str, Any]:
     """What vectors say: spread and nearest neighbours of each set at equal size, labels against each other, coverage of gold.
 
-    RETURNS (dict): `embedder`; `variety`: `n`, `left_out` and `sets` with `words`, `spread` and `nearest`; `labels`: by set (main and gold)
-        `labels`, `n` (rows of each) and `cosines` (mean cosine of label × label, no row with itself); `coverage`: `gold`, `n`, `left_out`
-        and `sets` as `metrics.similarity.coverage` gives them, "gold" being the other half of gold.
+    RETURNS (dict): `embedder`, `fitted` (whether to these rows); `variety`: `n`, `left_out` and `sets` with `words`, `spread` and
+        `nearest`; `labels`: by set (main and gold) `labels`, `n` (rows of each) and `cosines` (mean cosine of label × label, no row with
+        itself); `coverage`: `gold`, `n`, `left_out` and `sets` as `metrics.similarity.coverage` gives them, "gold" being the other half
+        of gold.
     """
     sets = {name: rows for name, rows in {**arms, **({GOLD: gold.rows} if gold else {})}.items() if rows}
     if not sets:
@@ -67,7 +68,7 @@ def measure_vectors(arms: Arms, gold: Gold | None, embed: Features, *, seed: int
     labels = {name: _between_labels(sets[name], embed) for name in (MAIN, GOLD) if name in sets}
     covered = _coverage(arms, gold, embed, seed=seed) if gold else missing(NO_GOLD)
     sized = {"n": about.n, "left_out": about.left_out, "sets": variety}
-    return {"embedder": embed.name, "variety": sized, "labels": labels, "coverage": covered}
+    return {"embedder": embed.name, "fitted": embed.fitted, "variety": sized, "labels": labels, "coverage": covered}
 
 
 def _between_labels(rows: Sequence[Row], embed: Features) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def _coverage(arms: Arms, gold: Gold, embed: Features, *, seed: int) -> dict[str
 def measure_mauve(arms: Arms, gold: Gold | None, embed: Features, settings: MauveSettings, *, seed: int) -> dict[str, Any]:
     """MAUVE of each label and of all, arms against gold and gold against gold, at equal size, over several samples.
 
-    RETURNS (dict): `embedder`, `gold`, `scaling`, `floor`, and `labels`: by label key and "all labels" either `missing` or `n`,
+    RETURNS (dict): `embedder`, `fitted`, `gold`, `scaling`, `floor`, and `labels`: by label key and "all labels" either `missing` or `n`,
         `clusters`, `left_out` and `sets`, where "gold" is the ceiling: `mean` and `sd` over the samples.
     """
     if gold is None:
@@ -105,7 +106,13 @@ def measure_mauve(arms: Arms, gold: Gold | None, embed: Features, settings: Mauv
             continue
         own = {name: texts for name, texts in own.items() if name in about.names}
         found[key] = _of_label(own, theirs, about.n, embed, settings, seed=seed) | {"left_out": about.left_out}
-    head = {"embedder": embed.name, "gold": gold.kind, "scaling": settings.scaling, "floor": floor(settings.scaling)}
+    head = {
+        "embedder": embed.name,
+        "fitted": embed.fitted,
+        "gold": gold.kind,
+        "scaling": settings.scaling,
+        "floor": floor(settings.scaling),
+    }
     return {**head, "labels": found}
 
 

@@ -16,7 +16,7 @@ DIMENSIONS, TEXTS_PER_DIMENSION = 100, 10  # of an embedder that is fitted on fe
 
 
 class Features:
-    """Embeds each text once.
+    """Embeds each text once; `fitted` says whether by an embedder that knows these rows alone, so that no other run has such vectors.
 
     embedder (Embedder | None): A pretrained one. None: one is fitted on the texts when the first is asked for.
     texts (Sequence[str]): Equally many of each set, or one set would be known better than the others.
@@ -25,13 +25,13 @@ class Features:
 
     def __init__(self, embedder: Embedder | None, texts: Sequence[str], *, seed: int) -> None:
         self._embedder, self._texts, self._seed = embedder, texts, seed
-        self._fitted = embedder is None
+        self.fitted = embedder is None
         self._known: dict[str, Vectors] = {}
 
     @property
     def name(self) -> str:
         """RETURNS (str): The embedder's id, and what it was fitted on."""
-        return self._ready().id + (f", fitted on {len(self._texts)} rows, as many of each set" if self._fitted else "")
+        return self._ready().id + (f", fitted on {len(self._texts)} rows, as many of each set" if self.fitted else "")
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """RETURNS (ndarray): Vectors of length 1, or 0 for a text without a known word; shape (texts, dimensions)."""

@@ -73,7 +73,9 @@ class ScriptedTeacher:
         return bool(every and self.calls % every == 0) or bool(containing and containing in prompt)
 
     def _fill(self, prompt: str) -> str:
-        """One pass over the template, so that braces in a passage stay what they are."""
+        """One pass over the template, so that braces in a passage stay what they are; where a list is asked for, a list."""
+        if items := isinstance(prompt, Prompt) and prompt.fields.get("items"):
+            return "\n".join(f"{number}. {prompt.label} in way {number}".replace("  ", " ") for number in range(1, items + 1))
         values = {"prompt": str(prompt), "label": "", "passage": "", "draw": "0", "id": ""}
         if isinstance(prompt, Prompt):
             values.update(label=prompt.label, passage=prompt.passage, draw=str(prompt.draw), id=prompt.id)

@@ -143,7 +143,8 @@ def _evaluation(evaluation: Mapping[str, Any] | None, labels: Sequence[str], *, 
         "copies": evaluation["copies"],
         "seed": chosen.get("seed"),
         **{name: chosen[name] if chosen else None for name in ("intervals", "calibration", "thresholds", "finish")},
-        "confusion": _confusion(chosen["confusion"], labels if exclusive else ()) if chosen else None,
+        "confusion": _confusion(chosen["confusion"], labels if exclusive else ()) if chosen and "shares" not in chosen else None,
+        **({"spans": {name: chosen[name] for name in ("em", "shares", "intervals")}} if "shares" in chosen else {}),
     }
 
 

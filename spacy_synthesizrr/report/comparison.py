@@ -1,7 +1,8 @@
 """Runs side by side: what was asked differently, and what came of it, with how far each is from the first one.
 
 Differences of scores have intervals where both runs were tested on the same rows: both students are then scored on the same
-drawn rows, see `students.quality.bootstrap.difference`. Everything else comes from numbers.json of each run.
+drawn rows, see `students.quality.bootstrap.difference`. Everything else comes from numbers.json of each run; measures have a module of
+their own, `compared_measures`.
 """
 
 from __future__ import annotations
@@ -10,19 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spacy_synthesizrr.report import figures
+from spacy_synthesizrr.report import compared_measures, figures
 from spacy_synthesizrr.report.findings import Standing
 from spacy_synthesizrr.report.money import money
 from spacy_synthesizrr.report.parts import Part
-from spacy_synthesizrr.report.view import Cell, Table, decimals, percent, plain
+from spacy_synthesizrr.report.view import Cell, Table, percent, plain, signed
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.scores import NOTHING, LabelSet, said
 from spacy_synthesizrr.students.table import between
 
-SIGNED = {True: "+", False: "\N{MINUS SIGN}"}
 FUNNEL = ("asked", "planned", "sent", "answered", "accepted", "short")
 ONLY_ASKED = ("labels",)  # too long for a cell
-MEASURED = {"distinct_1": "distinct-1", "distinct_2": "distinct-2", "distinct_3": "distinct-3"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Compared:
 def compare(runs: Sequence[Compared], *, seed: int = 0) -> dict[str, Any]:
     """Compare runs with the first one.
 
-    RETURNS (dict): Plain JSON: asked (what differs), scores, funnel, reasons, measures, money; each a list in the order of the runs, or
-        such a list per name.
+    RETURNS (dict): Plain JSON: asked (what differs), scores, funnel, reasons, money, each a list in the order of the runs, or such a list
+        per name; and measures, see `compared_measures.side_by_side`.
     """
     first = runs[0]
     asked = {name: [_word(run.numbers["asked"].get(name)) for run in runs] for name in first.numbers["asked"] if name not in ONLY_ASKED}
@@ -67,7 +66,7 @@ def compare(runs: Sequence[Compared], *, seed: int = 0) -> dict[str, Any]:
         "scores": [_score(run, first, seed=seed) for run in runs],
         "funnel": {stage: [_funnel(run).get(stage) for run in runs] for stage in FUNNEL},
         "reasons": _reasons(runs),
-        "measures": _measures(runs),
+        "measures": compared_measures.side_by_side([run.numbers for run in runs]),
         "money": [_money(run) for run in runs],
     }
 
@@ -121,27 +120,6 @@ def _away(total: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _measures(runs: Sequence[Compared]) -> dict[str, list[dict[str, Any] | None]]:
-    """Measures of the accepted rows that are one number, with n: at the largest size at which all runs were measured, else at that of the
-    smallest set of each.
-    """
-    sized = [_sizes(run.numbers["measures"] or {}) for run in runs]
-    common = set.intersection(*(set(one) for one in sized if one)) if any(sized) else set()
-    found = [one.get(max(common) if common else min(one, default=0), {}) for one in sized]
-    names = dict.fromkeys(name for one in found for name, about in one.items() if isinstance(about, Mapping) and _is_number(about))
-    return {name: [one.get(name) and {key: one[name].get(key) for key in ("value", "n")} for one in found] for name in names}
-
-
-def _sizes(measures: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
-    """RETURNS (Dict[int, Mapping]): By rows of a set, what was measured of the main one."""
-    groups = [*measures.get("groups", ()), *([measures["equal"]] if "equal" in measures else [])]
-    return {group["n"]: group["sets"][MAIN] for group in groups if group["sets"].get(MAIN)}
-
-
-def _is_number(about: Mapping[str, Any]) -> bool:
-    return isinstance(about.get("value"), (int, float))
-
-
 def _money(run: Compared) -> dict[str, Any]:
     spent = (run.numbers.get("money") or {}).get("spent")
     shared = bool((run.numbers.get("money") or {}).get("shared"))
@@ -191,12 +169,6 @@ def _told_ahead(one: Mapping[str, Any]) -> tuple[str, str]:
     return signed(100 * ahead["value"], 1), f"{signed(100 * ahead['low'], 1)} to {signed(100 * ahead['high'], 1)}"
 
 
-def signed(value: float, digits: int) -> str:
-    """RETURNS (str): A difference with its sign; one that rounds to nothing has none."""
-    shown = f"{abs(value):.{digits}f}"
-    return shown if float(shown) == 0 else f"{SIGNED[value > 0]}{shown}"
-
-
 def _asked_part(found: Mapping[str, Any]) -> Part:
     rows = tuple((plain(name), *values) for name, values in found["asked"].items())
     sentences = () if rows else ("All runs were asked for the same, by the names of their settings; config files may differ.",)
@@ -213,26 +185,12 @@ def _funnel_part(found: Mapping[str, Any]) -> Part:
 
 
 def _measures_part(found: Mapping[str, Any]) -> Part:
-    head: dict[str, Any] = {"anchor": "measures", "title": "The accepted rows", "short": "Measures"}
-    if not found["measures"]:
+    head: dict[str, Any] = {"anchor": "measures", "title": "The rows", "short": "Measures"}
+    measures = found["measures"]
+    if not measures["values"]:
         return Part(**head, missing="No run was measured.")
-    rows = tuple(_measured(name, values) for name, values in found["measures"].items())
-    sentences = (
-        "Each value is of as many rows as the n beside it, the largest number at which all runs were measured. In brackets: how far from "
-        "the first run; where n differs there is no such number, since these measures move with the amount of text.",
-    )
-    return Part(**head, tables=(Table("Measures", ("measure", *found["runs"]), rows),), sentences=sentences)
-
-
-def _measured(name: str, values: Sequence[Mapping[str, Any] | None]) -> tuple[Cell, ...]:
-    first = values[0]
-    cells = []
-    for place, one in enumerate(values):
-        same = place and one and first and one["n"] == first["n"]
-        gap = f" ({signed(one['value'] - first['value'], 3)})" if same and one and first else ""
-        n = f", n {one['n']:,}" if one and one["n"] is not None else ""
-        cells.append(f"{decimals(one['value'])}{gap}{n}" if one else NOTHING)
-    return (MEASURED.get(name, plain(name)), *cells)
+    tables, sentences = compared_measures.tables(measures, found["runs"]), compared_measures.sentences(measures)
+    return Part(**head, tables=tuple(tables), sentences=tuple(sentences))
 
 
 def _money_part(found: Mapping[str, Any]) -> Part:

@@ -24,7 +24,7 @@ def funnel(numbers: Numbers) -> Part:
         plot = figures.funnel({label: data_tables.ends(counts) for label, counts in found["labels"].items()})
         plots = ((plot, "What became of the candidates of each label"),)
     reasons = data_tables.reasons_table(found)
-    sentences = (*(() if reasons else ("No candidate was turned away.",)), *numbers["switched_off"])
+    sentences = (*(() if reasons else ("No candidate was turned away.",)), *data_tables.funnel_sentences(found), *numbers["switched_off"])
     return Part(
         **head,
         plots=plots,

@@ -13,6 +13,7 @@ HYPHEN = "\N{NON-BREAKING HYPHEN}"
 MEASURES = {**{f"distinct_{n}": f"distinct{HYPHEN}{n}" for n in (1, 2, 3)}, "compression_ratio": "compression ratio"}
 ALL, FAILED = "all", "failed: "
 FUNNEL_STAGES = ("asked", "planned", "reserve", "sent")
+MOVED = {"relabelled_out": "to other labels", "relabelled_in": "from other labels"}
 
 
 def browsed(count: int, **choose: str) -> Cell:
@@ -38,7 +39,10 @@ def ends(counts: Mapping[str, Any]) -> dict[str, int]:
 
 
 def funnel_table(funnel: Mapping[str, Any]) -> Table:
-    """Stages and reasons per label, with a total."""
+    """Stages and reasons per label, with a total; where labels were changed, the rows that left and joined each: a row is sent under the
+    label that it was asked for, and accepted or turned away under the one that it has.
+    """
+    moved = MOVED if any(counts.get("relabelled_out") for counts in funnel["labels"].values()) else {}
     reasons = [name for name in ends(funnel["total"]) if name != "accepted"]
 
     def row(name: str, counts: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -46,6 +50,7 @@ def funnel_table(funnel: Mapping[str, Any]) -> Table:
         return (
             name,
             *(counts[stage] for stage in FUNNEL_STAGES),
+            *(counts[which] for which in moved),
             *(_linked(name, reason, found.get(reason, 0)) for reason in reasons),
             _linked(name, "", counts["accepted"]),
             counts["short"],
@@ -54,9 +59,18 @@ def funnel_table(funnel: Mapping[str, Any]) -> Table:
     def _linked(name: str, reason: str, count: int) -> Cell:
         return browsed(count, label="" if name == ALL else name, reason=reason.removeprefix(FAILED), status="" if reason else "accepted")
 
-    head = ("label", *FUNNEL_STAGES, *map(plain, reasons), "accepted", "short by")
+    head = ("label", *FUNNEL_STAGES, *moved.values(), *map(plain, reasons), "accepted", "short by")
     rows = tuple(row(label, counts) for label, counts in funnel["labels"].items())
     return Table("Funnel per label", head, rows, foot=row(ALL, funnel["total"]))
+
+
+def funnel_sentences(funnel: Mapping[str, Any]) -> Iterator[str]:
+    """YIELDS (str): How the counts add up where labels were changed."""
+    if count := funnel["total"].get("relabelled_out"):
+        yield (
+            f"{count:,} rows were given another label by a filter. Sent, less those that went to other labels, and with those that came "
+            "from others, makes all that was turned away, failed or was accepted."
+        )
 
 
 def reasons_table(funnel: Mapping[str, Any]) -> Table | None:

@@ -138,14 +138,14 @@ def candidates_shown(rows: Iterable[tuple[str, Candidate]], lookup: Lookup) -> S
     for batch in batched(rows, BATCH):
         passages = lookup.passages([replace(candidate, shots=()) for _, candidate in batch])
         for arm, candidate in batch:
-            passage, seed = passages.get(candidate.passage_id or ""), lookup.seeds.get(candidate.seed_id)
+            passage, seed = passages.get(candidate.passage_id or ""), lookup.known(candidate.seed_id)
             item = _item(arm, candidate, lookup.task.generated.name, passage.text if passage else None)
             if passage:
                 place = passage_places.of(passage.id)
                 texts[place] = (passage.text, " · ".join(part for part in (passage.source, passage.document) if part))
                 item = replace(item, passage=place)
             items.append(replace(item, seed=seed_places.of(seed.id)) if seed else item)
-    seeds = [tuple(lookup.seeds[id].fields.items()) for id in seed_places.found]
+    seeds = [tuple(lookup.seed(id).fields.items()) for id in seed_places.found]
     return Shown(items, [texts[place] for place in sorted(texts)], seeds)
 
 

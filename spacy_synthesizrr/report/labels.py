@@ -9,13 +9,16 @@ from spacy_synthesizrr.report.data_map import data_map, map_table
 from spacy_synthesizrr.report.figures import BLUE, ORANGE, WIDTH, Plot
 from spacy_synthesizrr.report.parts import Numbers, Part
 from spacy_synthesizrr.report.svg import INK, color_variable, draw
-from spacy_synthesizrr.report.view import Table, decimals, percent
+from spacy_synthesizrr.report.view import Table, commanded, decimals, percent
+from spacy_synthesizrr.students.arms import MAIN
+from spacy_synthesizrr.students.scores import NOTHING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VERIFY, MAP, DISTRIBUTION = "synthesizrr.VerifyLabels.v1", "synthesizrr.Cartography.v1", "synthesizrr.MatchDistribution.v1"
 NAMES = {"student": "student, cross-validated", "gold": "nearest labelled rows", "teacher": "teacher, blind"}
+ACTIONS = {"review": "marked", "reject": "rejected", "relabel": "relabelled"}
 DONE = {"kept": "kept", "marked": "marked for review", "rejected": "rejected", "relabelled": "given another label"}
 MOST = 12  # pairs of labels in the table
 HEIGHT = 240.0  # points
@@ -26,22 +29,25 @@ def part(numbers: Numbers) -> Part | None:
 
     numbers (Mapping): What `report.collect` gathered; "curation" is curation.json, or None.
     """
-    curation = numbers.get("curation") or {}
-    filters = curation.get("arms", {}).get("main", {}).get("filters", {})
+    arms = (numbers.get("curation") or {}).get("arms", {})
+    filters = arms.get(MAIN, {}).get("filters", {})
     kinds = {about["kind"]: about for about in filters.values() if about["kind"] in (VERIFY, MAP, DISTRIBUTION)}
     if not kinds:
         return None
     plots: list[tuple[Plot, str]] = []
-    tables: list[Table] = []
+    tables = [checks_table(arms)] if VERIFY in kinds else []
     sentences: list[str] = []
-    if (found := kinds.get(VERIFY)) and found["judges"]:
-        plots.append((scores_plot(found), "How likely the label of each row is right, as the judges say."))
-        tables += verify_tables(found)
-        sentences += verify_sentences(found)
-    elif found:
-        sentences.append(
-            f"No judge of labels could say anything: {'; '.join(f'{NAMES[name]}: {why}' for name, why in found['off'].items())}."
-        )
+    checks = {name: about for name, about in filters.items() if about["kind"] == VERIFY}
+    for number, (name, found) in enumerate(checks.items()):
+        whose = f" ({name})" if len(checks) > 1 else ""
+        if found["judges"]:
+            plot = scores_plot(found, name=f"label-scores-{number}" if number else "label-scores")
+            plots.append((plot, f"How likely the label of each row is right, as the judges say{whose}."))
+            tables += verify_tables(found, whose)
+            sentences += verify_sentences(found)
+        else:
+            off = "; ".join(f"{NAMES[judge]}: {why}" for judge, why in found["off"].items())
+            sentences.append(f"No judge of labels could say anything{whose}: {off}.")
     if (found := kinds.get(MAP)) and found.get("labels"):
         low = found["low"] if found["keep"] == "confidence" else None
         plots.append(
@@ -51,12 +57,52 @@ def part(numbers: Numbers) -> Part | None:
         sentences.append(map_sentence(found))
     if found := kinds.get(DISTRIBUTION):
         tables.append(distribution_table(found))
-    commands = (f"synthesizrr rows --reason label_mismatch --run {numbers['run']}",) if VERIFY in kinds else ()
+    commands = (commanded("rows", numbers["run"], reason="label_mismatch"),) if VERIFY in kinds else ()
     return Part("labels", "Labels", tuple(plots), tuple(tables), tuple(sentences), files=("curation.json",), commands=commands)
 
 
-def scores_plot(found: Mapping[str, Any]) -> Plot:
-    """A histogram of scores, those below the threshold in another colour."""
+def checks_table(arms: Mapping[str, Any]) -> Table:
+    """What each set filter that checks labels was told to do, and what it did, on the run's own rows and on each control's.
+
+    arms (Mapping): Of curation.json.
+    """
+    rows = tuple(
+        (name, arm, found["rows"], found.get("unjudged"), ACTIONS.get(found.get("action", ""), NOTHING), _acted(found), *_right(found))
+        for arm, about in arms.items()
+        for name, found in about["filters"].items()
+        if found["kind"] == VERIFY
+    )
+    head = (
+        "set filter",
+        "arm",
+        "rows",
+        "of which no judge spoke",
+        "doubted rows were to be",
+        "and were",
+        "right labels, %",
+        "95 % interval",
+    )
+    return Table("Filters that check labels", head, rows, words=(1, 4, 5))
+
+
+def _acted(found: Mapping[str, Any]) -> str:
+    """What was done; rows of which no judge spoke are marked at the most."""
+    return ACTIONS[found["acted"]] if "acted" in found else "left as they are"
+
+
+def _right(found: Mapping[str, Any]) -> tuple[str, str]:
+    """The estimated share of right labels with its interval; without calibration it is assumed, and no estimate."""
+    if "right_interval" not in found:
+        return NOTHING, NOTHING
+    low, high = found["right_interval"]
+    return percent(found["right_share"]), f"{percent(low, 0)} to {percent(high, 0)}"
+
+
+def scores_plot(found: Mapping[str, Any], *, name: str = "label-scores") -> Plot:
+    """A histogram of scores, those below the threshold in another colour.
+
+    name (str): Prefix of its ids on the page.
+    """
     counts, threshold = found["scores"], float(found["threshold"])
     width = 1 / len(counts)
 
@@ -81,22 +127,25 @@ def scores_plot(found: Mapping[str, Any]) -> Plot:
     described = (
         f"Histogram of label scores over {found['rows']:,} rows, mean {decimals(found['mean_score'])}; {legend[0][1]}; {legend[1][1]}."
     )
-    return Plot(draw(paint, name="label-scores", title="Scores of labels", description=described, size=(WIDTH, HEIGHT)), legend)
+    return Plot(draw(paint, name=name, title="Scores of labels", description=described, size=(WIDTH, HEIGHT)), legend)
 
 
-def verify_tables(found: Mapping[str, Any]) -> Iterator[Table]:
-    """What each judge is worth on labelled rows; what became of rows; where they disagree."""
-    yield judges_table(found)
+def verify_tables(found: Mapping[str, Any], whose: str = "") -> Iterator[Table]:
+    """What each judge is worth on labelled rows; what became of rows; where they disagree.
+
+    whose (str): Behind the captions, where several filters check labels.
+    """
+    yield judges_table(found, whose)
     actions = tuple((DONE[name], count, percent(count / max(1, found["rows"]))) for name, count in found["actions"].items())
-    yield Table("What became of the rows", ("", "rows", "%"), actions)
+    yield Table(f"What became of the rows{whose}", ("", "rows", "%"), actions)
     if found["mismatches"]:
         rows = tuple((own, best, count) for own, best, count in found["mismatches"][:MOST])
         rest = sum(count for _, _, count in found["mismatches"][MOST:])
         foot = ("other pairs", "", rest) if rest else ()
-        yield Table("Rows whose label the judges doubt", ("asked for as", "judged to be", "rows"), rows, foot=foot, words=(1,))
+        yield Table(f"Rows whose label the judges doubt{whose}", ("asked for as", "judged to be", "rows"), rows, foot=foot, words=(1,))
 
 
-def judges_table(found: Mapping[str, Any]) -> Table:
+def judges_table(found: Mapping[str, Any], whose: str = "") -> Table:
     """Accuracy on labelled rows that a judge never saw with their labels."""
     rows: list[tuple[str | int | None, ...]] = []
     for name, about in found["judges"].items():
@@ -107,7 +156,7 @@ def judges_table(found: Mapping[str, Any]) -> Table:
         rows.append((what, *_worth(about), None))
     rows += [(f"{NAMES[name]}: off, {why}", None, None, None, None, None) for name, why in found["off"].items()]
     head = ("judge", "labelled rows", "right, %", "right above wrong label (AUROC)", "calibration error, %", "weight")
-    return Table("What the judges are worth", head, tuple(rows))
+    return Table(f"What the judges are worth{whose}", head, tuple(rows))
 
 
 def _worth(about: Mapping[str, Any]) -> tuple[str | int | None, ...]:
@@ -130,6 +179,10 @@ def verify_sentences(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"Scores are uncalibrated: {pool['why']}. They put rows in order and are no probabilities."
     if labelled["train"]:
         yield "Gold train rows helped to judge, so the student's own rows have seen gold: seed-only and the other controls have not."
+    if found.get("acted") != found.get("action"):
+        yield f"Doubted rows were to be {ACTIONS[found['action']]} and were only marked: {pool['why']}."
+    if unjudged := found.get("unjudged"):
+        yield f"Of {unjudged:,} rows no judge said anything: they are marked at the most."
     if found["folds"].get("by") == "row":
         yield "Some label has one seed only, so the student that judges a row has seen other rows of the same seed."
     if failed := found["failed_votes"]:

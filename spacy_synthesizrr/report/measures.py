@@ -9,7 +9,7 @@ from spacy_synthesizrr.report.data_tables import MEASURES, measure_tables
 from spacy_synthesizrr.report.figures import Plot
 from spacy_synthesizrr.report.heat import MOST, heat_map
 from spacy_synthesizrr.report.parts import Maker, Numbers, Part, not_run
-from spacy_synthesizrr.report.view import Cell, Table, decimals, percent
+from spacy_synthesizrr.report.view import Cell, Table, commanded, decimals, percent
 from spacy_synthesizrr.students.arms import MAIN
 
 FILES = ("metrics.json",)
@@ -93,12 +93,15 @@ def _small(*sections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _given_away(numbers: Numbers) -> Iterator[str]:
-    """YIELDS (str): That rows were measured which are not exported, as they stand nearer to gold than they should."""
+    """YIELDS (str): How many rows give a dev or test row away, and whether they were measured."""
     main = ((numbers.get("gate") or {}).get("arms") or {}).get(MAIN) or {}
-    if gone := sum(count for reason, count in main.items() if reason != "rows"):
+    gone = sum(count for reason, count in main.items() if reason != "rows")
+    if gone and _section(numbers, "rows") == "exported":
+        yield f"{gone:,} rows of the main arm give a dev or test row away; they are neither exported nor measured."
+    elif gone:
         yield (
             f"All accepted rows are measured. Of those of the main arm {gone:,} give a dev or test row away and are not exported; they "
-            "make rows look nearer to gold, and their labels easier."
+            f"make rows look nearer to gold, and their labels easier. Measure again without them: {commanded('measure', numbers['run'])}"
         )
 
 
@@ -198,9 +201,25 @@ def preserved(numbers: Numbers) -> Part | None:
         f"Judges are linear classifiers trained on {learnt}, each without one fold of them. On those they reach {percent(own['value'])} % "
         f"({_between(own)}): that is what they can be trusted for, and a set above it is not labelled better than gold but easier. Every "
         "row, gold or not, is judged by one that was not trained on it, on the seed that it came from, or on a field that it carries.",
+        *_chosen(numbers),
         *_given_away(numbers),
     )
     return Part("preserved", "Labels kept", tables=tuple(tables), sentences=sentences, files=FILES)
+
+
+def _chosen(numbers: Numbers) -> Iterator[str]:
+    """YIELDS (str): That a filter left the rows, or gave the labels, that such judges find right."""
+    filters = ((numbers.get("curation") or {}).get("arms") or {}).get(MAIN, {}).get("filters", {})
+    names = [
+        name
+        for name, about in filters.items()
+        if about.get("acted") in ("reject", "relabel") or (about.get("labels") and about.get("keep"))
+    ]
+    if names:
+        yield (
+            f"Set filters ({', '.join(names)}) left the rows, or gave them the labels, that a classifier finds right. That raises this "
+            "share whether or not labels are right."
+        )
 
 
 def _between(about: Mapping[str, Any] | None) -> str:

@@ -75,11 +75,12 @@ def environment() -> Environment:
     return made
 
 
-def render(numbers: Numbers, samples: Samples, parts: Sequence[Part]) -> str:
+def render(numbers: Numbers, samples: Samples, parts: Sequence[Part], *, loops: Sequence[str] = ()) -> str:
     """Make the page.
 
     numbers (Mapping): What `collect` found.
     parts (Sequence[Part]): What `make_parts` made of them.
+    loops (Sequence[str]): Folders of the loops that started from this run, beside its own; each has a page.
     RETURNS (str): One HTML document that asks for nothing from outside.
     """
     small, letters = fitted(samples.shown)
@@ -93,6 +94,7 @@ def render(numbers: Numbers, samples: Samples, parts: Sequence[Part]) -> str:
         summary=" · ".join(f"{kind} {asked[kind]}" for kind in ("task", "strategy", "teacher", "store", "student")),
         tiles=[*view.tiles(numbers), *money.tiles(numbers)],
         findings=numbers["findings"],
+        loops=loops,
         parts=parts,
         sections=[*((part.anchor, part.short or part.title) for part in parts), ("rows", "Rows"), ("asked", "Again")],
         shown=small,

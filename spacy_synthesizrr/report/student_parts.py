@@ -44,6 +44,9 @@ def confusion(numbers: Numbers, rows: Mapping[Cell, Sequence[Item]]) -> Part:
     if evaluation.get("why"):
         return Part(**head, missing=f"Not available: {evaluation['why']}.")
     found = evaluation.get("confusion")
+    if evaluation.get("spans"):
+        head |= {"title": "How right the answers are", "short": "Answers"}
+        return Part(**head, tables=(student_tables.spans_table(numbers),), files=(ANSWERS,))
     if not found:
         return Part(**head, missing=not_run("Confusion matrix", "evaluate"))
     anchors = {cell: f"cell-{number}" for number, cell in enumerate((cell for cell, items in rows.items() if items), 1)}
@@ -84,4 +87,6 @@ def calibrated(numbers: Numbers) -> Part:
         return Part(**head, plots=((plot, "Scores and what is right, on test"),), tables=tables, sentences=sentences)
     if evaluation.get("why"):
         return Part(**head, missing=f"Not available: {evaluation['why']}.")
+    if evaluation.get("spans"):
+        return Part(**head, missing="Not available: the scores of answers that are spans are not calibrated.")
     return Part(**head, missing=not_run("Calibration", "evaluate"))

@@ -8,6 +8,7 @@ from typing import Any
 from spacy_synthesizrr.report.view import Cell, Link, Table, percent
 from spacy_synthesizrr.students.table import DEV_THRESHOLD, FEW, FEW_ROWS, between
 
+SPAN_SCORES = (("F1 over words", "score"), ("exact match", "em"))
 CONFUSIONS = 12  # most frequent ones listed
 LINES = 8  # line numbers listed with each
 
@@ -75,6 +76,15 @@ def which_student(numbers: Mapping[str, Any]) -> str:
     """RETURNS (str): Which of the trained students is taken home, such as "training seed 1, the best on dev"."""
     why = "the best on dev" if had_dev(numbers) else "the first; there were no dev rows to choose by"
     return f"training seed {numbers['evaluation']['seed']}, {why}"
+
+
+def spans_table(numbers: Mapping[str, Any]) -> Table:
+    """What the student that is taken home answers to the test questions."""
+    found, rows = numbers["evaluation"]["spans"], numbers["evaluation"]["rows"]
+    scores = [(name, percent(found["intervals"][key]["value"]), between(found["intervals"][key])) for name, key in SPAN_SCORES]
+    shares = [(f"answers {name}", percent(share), "") for name, share in found["shares"].items()]
+    caption = f"{rows:,} test questions, by the student that is taken home ({which_student(numbers)})"
+    return Table(caption, ("measure", "%", "95 % interval"), (*scores, *shares), words=(2,))
 
 
 def labels_table(numbers: Mapping[str, Any]) -> Table | None:

@@ -12,6 +12,7 @@ from spacy_synthesizrr.students.scores import NOTHING, said
 
 NARROW = 64  # letters of the width of a table that may stand beside something else
 LONGEST, GAP = 28, 2  # letters of a column that is broken into lines, and between columns
+SIGNED = {True: "+", False: "\N{MINUS SIGN}"}
 BROWSER = "rows"  # where on the page the browser of rows stands
 
 
@@ -71,6 +72,12 @@ def plain(word: str) -> str:
 def decimals(value: float | None, digits: int = 3) -> str:
     """RETURNS (str): A number with so many digits after the point, or a dash."""
     return NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """RETURNS (str): A difference with its sign; one that rounds to nothing has none."""
+    shown = f"{abs(value):.{digits}f}"
+    return shown if float(shown) == 0 else f"{SIGNED[value > 0]}{shown}"
 
 
 def percent(value: float | None, digits: int = 1) -> str:

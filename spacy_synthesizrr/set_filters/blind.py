@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from spacy_synthesizrr.extensions import JUDGED, VOTES
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.prompts import RETRYABLE
 from spacy_synthesizrr.students.quality.calibration import Array
-from spacy_synthesizrr.teachers import ANSWERS, COMPONENT, asking, pipeline_for, teacher_copies, told_spending
+from spacy_synthesizrr.teachers import ANSWERS, COMPONENT, asking, keep_answers, pipeline_for, teacher_copies, told_spending
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 STAGE = "verify"
 COPIES = "this teacher only copies and can judge nothing"
+Sized: TypeAlias = "tuple[Iterable[Mapping[str, str]], int]"
 DEFERS = "this teacher answers in a later run, and a judge is needed now"
 
 
@@ -47,43 +49,62 @@ def judge_config(ctx: Context, *, draws: int) -> dict[str, Any]:
     return {**verify_config(ctx.task), "draws": draws, "seed": ctx.seed}
 
 
-def why_not(ctx: Context, *, draws: int) -> str:
-    """RETURNS (str): Why the run's teacher cannot judge; empty when it can."""
-    nlp = pipeline_for(ctx, judge_config(ctx, draws=draws))
-    component: Any = nlp.get_pipe(COMPONENT)
-    if teacher_copies(nlp):
-        return COPIES
-    return DEFERS if getattr(component.model, "defers", False) else ""
+@dataclass
+class Judge:
+    """The run's teacher as a judge of one arm. Its pipeline is built once, when somebody wants to know whether it can judge.
 
-
-def ask(ctx: Context, rows: Iterable[Mapping[str, str]], *, count: int, draws: int, arm: str) -> Votes:
-    """Let the teacher judge rows, each without its label.
-
-    rows (Iterable[Mapping[str, str]]): Text fields by name.
-    count (int): How many rows there are.
     draws (int): Questions per row.
     arm (str): For the ledger.
-    RAISES (BudgetReached): When a cap keeps questions from being asked; the answers until then are kept.
-    RAISES (TeacherError): When nobody answered.
     """
-    from spacy_synthesizrr.models.answers.responses import ResponseStore
 
-    labels = list(ctx.task.labels)
-    votes = Votes(np.zeros((count, len(labels))), np.zeros(count))
-    with ResponseStore(ctx.shared / ANSWERS) as answers:
-        nlp = pipeline_for(ctx, judge_config(ctx, draws=draws), answers, stage=f"{STAGE} {arm}")
-        with asking(nlp) as model:
-            for number, doc in enumerate(progress(nlp.pipe(_docs(nlp, rows)), f"Judging labels ({arm})", total=count)):
-                for vote in doc._.get(VOTES):
-                    if "labels" in vote:
-                        votes.counts[number, [labels.index(label) for label in vote["labels"]]] += 1
-                        votes.valid[number] += 1
-                    else:
-                        votes.failed[vote["failed"]] += 1
-                        _check_budget(vote, model, ctx)
-            _tell_spent(model, arm)
-    _refuse_outage(votes)
-    return votes
+    ctx: Context
+    draws: int
+    arm: str
+
+    @cached_property
+    def nlp(self) -> Language:
+        """RETURNS (Language): The pipeline that asks."""
+        return pipeline_for(self.ctx, judge_config(self.ctx, draws=self.draws))
+
+    @property
+    def why_not(self) -> str:
+        """RETURNS (str): Why the teacher cannot judge; empty when it can."""
+        component: Any = self.nlp.get_pipe(COMPONENT)
+        if teacher_copies(self.nlp):
+            return COPIES
+        return DEFERS if getattr(component.model, "defers", False) else ""
+
+    def ask(self, *sets: Sized) -> list[Votes]:
+        """Let the teacher judge sets of rows, each row without its label; once.
+
+        sets (Tuple[Iterable[Mapping[str, str]], int]): Text fields by name of each row, and how many rows there are.
+        RETURNS (List[Votes]): Of each set.
+        RAISES (BudgetReached): When a cap keeps questions from being asked; the answers until then are kept.
+        RAISES (TeacherError): When nobody answered about a set.
+        """
+        from spacy_synthesizrr.models.answers.responses import ResponseStore
+
+        with ResponseStore(self.ctx.shared / ANSWERS) as answers:
+            keep_answers(self.nlp, self.ctx, answers, stage=f"{STAGE} {self.arm}")
+            with asking(self.nlp) as model:
+                found = [self._votes(rows, count, model) for rows, count in sets]
+                _tell_spent(model, self.arm)
+        for votes in found:
+            _refuse_outage(votes)
+        return found
+
+    def _votes(self, rows: Iterable[Mapping[str, str]], count: int, model: Any) -> Votes:
+        labels = list(self.ctx.task.labels)
+        votes = Votes(np.zeros((count, len(labels))), np.zeros(count))
+        for number, doc in enumerate(progress(self.nlp.pipe(_docs(self.nlp, rows)), f"Judging labels ({self.arm})", total=count)):
+            for vote in doc._.get(VOTES):
+                if "labels" in vote:
+                    votes.counts[number, [labels.index(label) for label in vote["labels"]]] += 1
+                    votes.valid[number] += 1
+                else:
+                    votes.failed[vote["failed"]] += 1
+                    _check_budget(vote, model, self.ctx)
+        return votes
 
 
 def _docs(nlp: Language, rows: Iterable[Mapping[str, str]]) -> Iterator[Doc]:

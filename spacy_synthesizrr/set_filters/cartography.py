@@ -17,7 +17,7 @@ from spacy_synthesizrr.candidates import label_key
 from spacy_synthesizrr.curation.keeping import Keep
 from spacy_synthesizrr.curation.verdicts import SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError, choices
-from spacy_synthesizrr.set_filters.running import SAID, Rows, SetBinder, SetFilter, SetInputs
+from spacy_synthesizrr.set_filters.running import SAID, WORK, Rows, SetBinder, SetFilter, SetInputs
 from spacy_synthesizrr.students.cartography import Map, data_map
 from spacy_synthesizrr.students.rows import candidate_rows
 
@@ -27,7 +27,7 @@ REASONS = {"confidence": "low_confidence", "variability": "by_variability", "cor
 DIGITS = 4
 FLAT = 0.1  # between the highest and the lowest confidence: less is no map
 BINS = 25  # of the data map, on each axis
-WORK = ".cartography.spacy"
+TRAIN = f"{WORK}/cartography.spacy"  # in a folder that is cleared away when the process was killed
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Cartography:
 
         ctx, task = self.inputs.ctx, self.inputs.task
         about = StudentTask(tuple(task.labels), task.exclusive, str(ctx.settings["lang"]))
-        config, train = read_student_config(self.path, about), self.inputs.folder / WORK
+        config, train = read_student_config(self.path, about), self.inputs.folder / TRAIN
         try:
             write_docs(candidate_rows(rows, task), train, nlp=spacy.blank(about.lang), labels=list(task.labels))
             how: dict[str, Any] = {"seed": ctx.seed, "epochs": self.settings.epochs, "learn_rate": self.settings.learn_rate}

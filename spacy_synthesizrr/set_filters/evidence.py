@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spacy_synthesizrr.candidates import digest, label_key
 from spacy_synthesizrr.errors import StoreError
 from spacy_synthesizrr.prompts import RETRYABLE
-from spacy_synthesizrr.set_filters import blind
+from spacy_synthesizrr.set_filters.blind import Judge
 from spacy_synthesizrr.set_filters.folds import Folds, make_folds
 from spacy_synthesizrr.set_filters.gold_rows import GoldRows
 from spacy_synthesizrr.set_filters.judges import Neighbours, student_evidence, vote_evidence
@@ -71,13 +71,13 @@ class Panel:
     """The judges of one arm.
 
     judges (Tuple[str, ...]): Of `JUDGES`.
-    folds (int): Students. draws (int): Questions to the teacher per row. teacher_rows (int): Labelled rows that it is asked about.
+    folds (int): Students. teacher (Judge): The blind teacher. teacher_rows (int): Labelled rows that it is asked about.
     """
 
     inputs: SetInputs
     judges: tuple[str, ...]
     folds: int
-    draws: int
+    teacher: Judge
     teacher_rows: int
 
     def hear(self, rows: Rows, ids: Sequence[tuple[str, str]], assigned: Array, known: GoldRows) -> Heard:
@@ -106,10 +106,10 @@ class Panel:
         return heard
 
     def _folds(self, ids: Sequence[tuple[str, str]], known: GoldRows) -> Folds:
-        seeds = self.inputs.lookup.seeds.values()
+        seeds = self.inputs.lookup.seeds_and_descriptions()
         about: dict[str, Any] = {
             "keys": {seed.id: label_key(seed.labels) for seed in seeds},
-            "described": {seed.id for seed in seeds if seed.origin != "gold"},
+            "described": {seed.id for seed in seeds if seed.origin == "description"},
             "exclusive": self.inputs.task.exclusive,
         }
         pairs = list(zip(known.ids, known.keys, strict=True))
@@ -142,7 +142,7 @@ class Panel:
         return np.concatenate(said), np.concatenate(own)
 
     def _no_teacher(self) -> str:
-        return blind.why_not(self.inputs.ctx, draws=self.draws) if TEACHER in self.judges else ""
+        return self.teacher.why_not if TEACHER in self.judges else ""
 
     def _asked_of_teacher(self, known: GoldRows) -> NDArray[np.int64]:
         """RETURNS (NDArray[int]): Which labelled rows the teacher judges: a fixed sample."""
@@ -150,10 +150,8 @@ class Panel:
         return np.array(sorted(order[: self.teacher_rows]), dtype=np.int64)
 
     def _teacher(self, rows: Rows, count: int, known: GoldRows, heard: Heard) -> None:
-        about: dict[str, Any] = {"draws": self.draws, "arm": self.inputs.arm}
         places = heard.places[TEACHER].tolist()
-        own = blind.ask(self.inputs.ctx, (row.fields for row in rows), count=count, **about)
-        gold = blind.ask(self.inputs.ctx, [known.fields[number] for number in places], count=len(places), **about)
+        own, gold = self.teacher.ask(((row.fields for row in rows), count), ([known.fields[number] for number in places], len(places)))
         exclusive = self.inputs.task.exclusive
         heard.rows[TEACHER] = vote_evidence(own.counts, own.valid, exclusive=exclusive)
         heard.gold[TEACHER] = vote_evidence(gold.counts, gold.valid, exclusive=exclusive)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from spacy_synthesizrr.candidates import label_key
 from spacy_synthesizrr.curation.verdicts import SwitchedOff, Verdict
 from spacy_synthesizrr.errors import ConfigError, choices
 from spacy_synthesizrr.extensions import MAX_PLANNED
-from spacy_synthesizrr.set_filters import blind
+from spacy_synthesizrr.set_filters.blind import Judge
 from spacy_synthesizrr.set_filters.evidence import GOLD, JUDGES, STUDENT, TEACHER, Heard, Panel
 from spacy_synthesizrr.set_filters.gold_rows import LABELLED, SEEDS, GoldRows, one_hot, read_gold_rows
 from spacy_synthesizrr.set_filters.pooling import (
@@ -45,6 +46,7 @@ REVIEW, REJECT, RELABEL = "review", "reject", "relabel"
 ACTIONS = (REVIEW, REJECT, RELABEL)
 KEPT, MARKED, REJECTED, RELABELLED = "kept", "marked", "rejected", "relabelled"
 MISMATCH = "label_mismatch"
+ONE_LABEL = "the task has one label, which no other can be taken for"
 THRESHOLD, DRAWS, TEACHER_ROWS = 0.5, 3, 100
 BINS = 20  # of the histogram of scores
 
@@ -114,9 +116,12 @@ def _check(settings: Settings) -> None:
 
 
 def _bind(settings: Settings, inputs: SetInputs) -> SetFilter | SwitchedOff:
-    if settings.judges == (TEACHER,) and (why := blind.why_not(inputs.ctx, draws=settings.draws)):
+    if len(inputs.task.labels) < 2:
+        return SwitchedOff(ONE_LABEL)
+    teacher = Judge(inputs.ctx, settings.draws, inputs.arm)
+    if settings.judges == (TEACHER,) and (why := teacher.why_not):
         return SwitchedOff(why)
-    return VerifyLabels(settings, inputs)
+    return VerifyLabels(settings, inputs, teacher)
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,7 @@ class VerifyLabels:
 
     settings: Settings
     inputs: SetInputs
+    teacher: Judge
     _told: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self, rows: Rows) -> Iterator[Verdict]:
@@ -168,7 +174,7 @@ class VerifyLabels:
         task, settings, seed = self.inputs.task, self.settings, self.inputs.ctx.seed
         ids, own = [(row.id, row.seed_id) for row in rows], [row.labels for row in rows]
         assigned, known = one_hot(own, list(task.labels)), read_gold_rows(self.inputs, settings.labelled)
-        panel = Panel(self.inputs, settings.judges, settings.folds, settings.draws, settings.teacher_rows)
+        panel = Panel(self.inputs, settings.judges, settings.folds, self.teacher, settings.teacher_rows)
         heard = panel.hear(rows, ids, assigned, known)
         if not heard.rows:
             self._told = {"rows": len(ids), "judges": {}, "off": heard.off, SAID: _nobody(heard.off)}
@@ -205,6 +211,11 @@ class VerifyLabels:
         """See `Tells`."""
         return self._told
 
+    @cached_property
+    def _sets(self) -> tuple[tuple[str, ...], ...] | None:
+        """The label sets that a row may have; None where the task names none."""
+        return self.inputs.task.given_sets()
+
     def _decide(self, action: str, own: tuple[str, ...], scores: Array, score: float) -> Decision:
         """scores (Array): The probability of each label for one row."""
         labels, settings, exclusive = list(self.inputs.task.labels), self.settings, self.inputs.task.exclusive
@@ -215,7 +226,8 @@ class VerifyLabels:
             return Decision(KEPT, own, best, score, sure)
         if action == REJECT:
             return Decision(REJECTED, own, best, score, sure)
-        new = action == RELABEL and best not in ((), own) and sure >= settings.sure
+        known = self._sets is None or best in self._sets
+        new = action == RELABEL and best not in ((), own) and known and sure >= settings.sure
         return Decision(RELABELLED if new else MARKED, own, best, score, sure)
 
     def _telling(self, heard: Heard, known: GoldRows, pool: Pool, decisions: Sequence[Decision]) -> dict[str, Any]:
@@ -262,6 +274,8 @@ def _said(settings: Settings, pool: Pool, decisions: Sequence[Decision], heard: 
     how = f"scores are calibrated on {pool.rows:,} labelled rows" if pool.calibrated else f"scores are uncalibrated: {pool.why}"
     only = f" Rows are only marked, whatever `action` says ({settings.action})." if pool.by_chance and settings.action != REVIEW else ""
     off = "".join(f" The judge '{name}' says nothing: {why}." for name, why in heard.off.items())
+    if TEACHER in heard.rows and not heard.rows[TEACHER].any():
+        off += f" The judge '{TEACHER}' says nothing: none of its answers was a label."
     lost = " Some questions to the teacher were not answered: run `curate` again, and only those are asked." if heard.lost else ""
     rows = f"{sum(doubtful.values()):,} of {len(decisions):,} rows are doubtful (below {settings.threshold:g}{f': {what}' if what else ''})"
     return f"Labels: {rows}; {how}.{only}{off}{lost}"

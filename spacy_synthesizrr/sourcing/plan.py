@@ -101,6 +101,7 @@ def plan(
     seed: int,
     gold: Gold = Gold(),  # noqa: B008  (frozen and empty)
     count: Count = count_tokens,
+    every_label: bool = True,
 ) -> Plan:
     """Retrieve passages for every seed and decide which become inputs of prompts.
 
@@ -109,10 +110,11 @@ def plan(
     seed (int): Seed of everything that is drawn.
     gold (Gold): Texts that no row may come from.
     count (Callable): Counts teacher tokens; by default an estimate from words.
+    every_label (bool): Whether each label of the task must have a seed.
     RETURNS (Plan): Rows may be missing for a label; `summary` says which and why.
-    RAISES (PlanError): When a label has no seed.
+    RAISES (PlanError): When a label that must have a seed has none.
     """
-    seed_set = group_seeds(seeds, task=task, settings=settings, seed=seed)
+    seed_set = group_seeds(seeds, task=task, settings=settings, seed=seed, every_label=every_label)
     settings, remark = fit_to_embedder(settings, store.embedder.id)
     vectors, hits = retrieve(seed_set, store, task=task, settings=settings)
     window = edges(settings.window, hits.similarity[hits.between(settings.input_ranks)])

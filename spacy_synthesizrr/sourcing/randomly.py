@@ -13,10 +13,11 @@ import numpy as np
 
 from spacy_synthesizrr.candidates import Candidate, digest
 from spacy_synthesizrr.sourcing.context import Count, count_tokens
+from spacy_synthesizrr.sourcing.gate import Gate
 from spacy_synthesizrr.sourcing.passages import gather_facts
 from spacy_synthesizrr.sourcing.plan import Plan
 from spacy_synthesizrr.sourcing.quotas import draw_numbers, uses_before
-from spacy_synthesizrr.sourcing.settings import RANDOM
+from spacy_synthesizrr.sourcing.settings import RANDOM, PlanSettings, Quotas
 from spacy_synthesizrr.stores.asking import Filter
 
 if TYPE_CHECKING:
@@ -31,14 +32,34 @@ def draw_passages(plan: Plan, store: Store, *, count: Count = count_tokens) -> n
 
     RETURNS (np.ndarray): Ids as bytes; fewer than rows where the corpus has no more that may be used.
     """
-    ids = store_ids(store, plan.settings.filter)
-    np.random.default_rng(int(digest(RANDOM, str(plan.seed))[:16], 16)).shuffle(ids)
+    kept_back = plan.facts.text[plan.hits.passage[plan.selection.pairs]]
+    return draw_any(store, len(plan), settings=plan.settings, gate=plan.gate, seed=plan.seed, but=kept_back, count=count)
+
+
+def draw_any(
+    store: Store,
+    rows: int,
+    *,
+    settings: PlanSettings,
+    gate: Gate,
+    seed: int,
+    but: np.ndarray | None = None,
+    count: Count = count_tokens,
+) -> np.ndarray:
+    """Draw passages uniformly, without leaks and what is too short, within the quotas.
+
+    but (np.ndarray): Hashes of texts that must not be drawn, uint64.
+    RETURNS (np.ndarray): Ids as bytes; fewer than rows where the corpus has no more that may be used.
+    """
+    ids = store_ids(store, settings.filter)
+    np.random.default_rng(int(digest(RANDOM, str(seed))[:16], 16)).shuffle(ids)
     found = Drawn(ids[:0], np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint64))
+    usable = _Usable(store, gate, settings.context.min_tokens, np.zeros(0, dtype=np.uint64) if but is None else but, count)
     start = 0
-    while len(found.ids) < len(plan) and start < len(ids):
-        stop = start + int(SPARE * (len(plan) - len(found.ids))) + 1
-        found, start = found.joined(_usable(plan, store, ids[start:stop], count), plan.settings.quotas.per_document), stop
-    return _use_again(plan, found)
+    while len(found.ids) < rows and start < len(ids):
+        stop = start + int(SPARE * (rows - len(found.ids))) + 1
+        found, start = found.joined(usable.among(ids[start:stop]), settings.quotas.per_document), stop
+    return _use_again(found, rows, settings.quotas)
 
 
 @dataclass(frozen=True)
@@ -60,29 +81,38 @@ class Drawn:
         return Drawn(self.ids[stays], self.document[stays], self.text[stays])
 
 
-def _usable(plan: Plan, store: Store, drawn: np.ndarray, count: Count) -> Drawn:
-    """Leave out leaks, what is too short, and what is kept back for pairs; the order of the draw stays."""
-    order = np.argsort(drawn)
-    facts = gather_facts(drawn[order], np.arange(len(drawn)), store, count=count, closeness=None, gate=plan.gate)
-    pairs = plan.facts.text[plan.hits.passage[plan.selection.pairs]]
-    good = ~facts.leak & (facts.tokens >= plan.settings.context.min_tokens) & ~np.isin(facts.text, pairs)
-    back = np.argsort(order)
-    return Drawn(drawn, facts.document[back], facts.text[back]).where(good[back])
+@dataclass(frozen=True)
+class _Usable:
+    """What may be drawn: no leaks, nothing too short, nothing that is kept back for pairs."""
+
+    store: Store
+    gate: Gate
+    min_tokens: int
+    but: np.ndarray
+    count: Count
+
+    def among(self, drawn: np.ndarray) -> Drawn:
+        """RETURNS (Drawn): Those that may be used, in the order of the draw."""
+        order = np.argsort(drawn)
+        facts = gather_facts(drawn[order], np.arange(len(drawn)), self.store, count=self.count, closeness=None, gate=self.gate)
+        good = ~facts.leak & (facts.tokens >= self.min_tokens) & ~np.isin(facts.text, self.but)
+        back = np.argsort(order)
+        return Drawn(drawn, facts.document[back], facts.text[back]).where(good[back])
 
 
-def _use_again(plan: Plan, found: Drawn) -> np.ndarray:
+def _use_again(found: Drawn, wanted: int, quotas: Quotas) -> np.ndarray:
     """Where passages may be used more than once and there are too few, go round again within the quotas."""
     lap = np.arange(len(found.ids), dtype=np.int32)
     rows = lap
-    for _ in range(1, plan.settings.quotas.per_passage):
+    for _ in range(1, quotas.per_passage):
         before = len(rows)
-        if before >= len(plan):
+        if before >= wanted:
             break
         rows = np.concatenate([rows, lap])
-        rows = rows[uses_before(found.document[rows]) < plan.settings.quotas.per_document]
+        rows = rows[uses_before(found.document[rows]) < quotas.per_document]
         if len(rows) == before:
             break
-    return found.ids[rows[: len(plan)]]
+    return found.ids[rows[:wanted]]
 
 
 def store_ids(store: Store, filter: Filter) -> np.ndarray:

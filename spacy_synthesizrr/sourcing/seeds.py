@@ -47,17 +47,18 @@ def seed_limit(settings: PlanSettings, task: TaskSpec) -> int | None:
     return binary or settings.seeds_per_label
 
 
-def group_seeds(seeds: Iterable[Seed], *, task: TaskSpec, settings: PlanSettings, seed: int) -> SeedSet:
+def group_seeds(seeds: Iterable[Seed], *, task: TaskSpec, settings: PlanSettings, seed: int, every_label: bool = True) -> SeedSet:
     """Group seeds by label set; where there are more than asked for, draw some.
 
-    RAISES (PlanError): When a label of the task has no seed.
+    every_label (bool): Whether each label of the task must have a seed.
+    RAISES (PlanError): When one has none.
     """
     groups: dict[str, dict[str, Seed]] = {}
     for item in seeds:
         groups.setdefault(label_key(item.labels), {})[item.id] = item
     seen = {label for group in groups.values() for item in group.values() for label in item.labels}
     missing = [label for label in task.labels if label not in seen]
-    if missing:
+    if missing and every_label:
         raise PlanError(
             f"No seed for label '{missing[0]}'"
             + (f" and {len(missing) - 1} more" if len(missing) > 1 else "")

@@ -86,7 +86,7 @@ def select(
     rows = np.flatnonzero(code == 0)
     score = facts.closeness[hits.passage, group] if settings.margin.on else hits.similarity
     first = _first_served(rows, score, hits, text, group, quota=settings.quotas.per_passage)
-    spending = _Spending(settings.quotas, text, facts.document[hits.passage])
+    spending = Spending(settings.quotas, text, facts.document[hits.passage])
     turns = [_in_turn(some, margin, hits) for some in (rows[first], rows[~first])]
     order, place = _serve(code, turns, group, spending, limit=math.ceil(per_label * settings.overgenerate))
     return Selection(code, margin, order, place >= per_label, pairs)
@@ -122,7 +122,7 @@ def _in_turn(rows: np.ndarray, margin: np.ndarray, hits: Hits) -> np.ndarray:
     return rows[np.lexsort((hits.seed[rows], uses_before(hits.seed[rows])))]
 
 
-class _Spending:
+class Spending:
     """What kept rows have used of the quotas; others use up nothing.
 
     text (np.ndarray), document (np.ndarray): For each hit what it uses.
@@ -148,7 +148,7 @@ class _Spending:
 
 
 def _serve(
-    code: np.ndarray, turns: Iterable[np.ndarray], group: np.ndarray, spending: _Spending, *, limit: int
+    code: np.ndarray, turns: Iterable[np.ndarray], group: np.ndarray, spending: Spending, *, limit: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels take turns until each has its rows or there is none left for it.
 

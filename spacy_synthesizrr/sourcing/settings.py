@@ -15,14 +15,17 @@ from pydantic import Field, field_validator, model_validator
 
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.sourcing.dimension_settings import DimensionSettings
 from spacy_synthesizrr.stores.asking import Filter, Search, conditions
 from spacy_synthesizrr.stores.asking import Mode as SearchMode
 
 RETRICL = "retricl"
 MAIN, RANDOM, FEWGEN = "main", "random", "fewgen"  # the arms that have a plan; FewGen is a mode too
+S3_SEED, ZEROGEN, EXTRAPOLATE = "s3-seed", "zerogen", "extrapolate"
+WRITTEN = (FEWGEN, S3_SEED, ZEROGEN, EXTRAPOLATE)  # modes in which nothing is retrieved: the teacher writes of its own
 COPY = 0.9  # cosine above which SynthesizRR takes a passage for a copy of the query
 SCALES: Mapping[SearchMode, tuple[float, float]] = {"vector": (-1, 1), "keyword": (0, math.inf), "hybrid": (0, 1)}  # of scores
-Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen"]
+Mode = Literal["zero-shot", "retricl", "non-retricl", "fewgen", "s3-seed", "zerogen", "extrapolate"]
 Arm = Literal["seed-only", "gold", "retrieve-only", "random", "fewgen"]
 
 
@@ -39,6 +42,7 @@ MODES: Mapping[str, ModeDefaults] = {
     "retricl": ModeDefaults(3, (3, 50)),
     "non-retricl": ModeDefaults(32, (1, 50)),
     "fewgen": ModeDefaults(32, (1, 50)),
+    **dict.fromkeys((S3_SEED, ZEROGEN, EXTRAPOLATE), ModeDefaults(0, (1, 50))),
 }
 
 
@@ -184,7 +188,10 @@ class PlanSettings(Settings):
     """The section [plan]: content sourcing from seeds to planned candidates.
 
     preset (str): Name under which the report shows these settings.
-    mode (str): What a prompt shows besides the passage: nothing, pairs of passage and seed, seeds; or no passage at all.
+    mode (str): What a prompt shows besides the passage: nothing, pairs of passage and seed, seeds; or no passage at all. In "s3-seed" it
+        shows values of the dimensions, in "zerogen" the label alone; "extrapolate" is for the rounds of a loop.
+    dimensions (Mapping[str, DimensionSettings]): What the rows of "s3-seed" are written from.
+    rationales (str): Path of the file of their values; in the run's folder by default.
     shots (int): Shots per prompt; the mode's own number by default.
     search (str): What the store searches by: "vector", "keyword", or "hybrid" for both.
     retrieval (Retrieval): How it searches.
@@ -218,13 +225,21 @@ class PlanSettings(Settings):
     controls: Controls = Controls()
     sampling: Sampling = Sampling()
     embedder: EmbedderWish = EmbedderWish()
+    dimensions: dict[str, DimensionSettings] = Field(default_factory=dict)
+    rationales: str = ""
+
+    @model_validator(mode="after")
+    def _dimensions_are_of_use(self) -> PlanSettings:
+        if self.dimensions and self.mode != S3_SEED:
+            raise ValueError(f'[plan.dimensions] needs mode = "{S3_SEED}" (was: "{self.mode}"), in which rows are written from them')
+        return self
 
     @model_validator(mode="after")
     def _ranks_are_sound(self) -> PlanSettings:
         for name, (low, high) in (("ranks", self.input_ranks), ("pair_ranks", self.pair_ranks)):
             if not 1 <= low <= high:
                 raise ValueError(f"{name} count from 1, the lower one first (was: {low}, {high})")
-            if high > self.hits and self.mode != FEWGEN:
+            if high > self.hits and self.mode not in WRITTEN:
                 raise ValueError(f"{name} {low}-{high} need at least {high} hits (hits = {self.hits})")
         if self.mode == RETRICL and self.input_ranks[0] <= self.pair_ranks[1]:
             raise ValueError(

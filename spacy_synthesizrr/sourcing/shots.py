@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from spacy_synthesizrr.candidates import Shot
+from spacy_synthesizrr.candidates import DESCRIPTION, Shot
 from spacy_synthesizrr.sourcing.seeds import SeedSet
 
 Pairs = Mapping[int, Sequence[str]]
@@ -23,11 +23,13 @@ class Shots:
     seed_set (SeedSet): Where shots come from: seeds with the same labels.
     wanted (int): Shots per prompt; there may be fewer seeds.
     pairs (Mapping[int, Sequence[str]]): In RetrICL the ids of the passages kept back for each seed; None elsewhere.
+    hidden (FrozenSet[str]): Origins of seeds that are never shown.
     """
 
     seed_set: SeedSet
     wanted: int
     pairs: Pairs | None = None
+    hidden: frozenset[str] = frozenset({DESCRIPTION})
     _pools: dict[int, tuple[int, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def draw(self, rng: random.Random, group: int, *, but: int | None = None, passage_id: str | None = None) -> tuple[Shot, ...]:
@@ -53,7 +55,7 @@ class Shots:
 
     def _pool(self, group: int) -> tuple[int, ...]:
         if group not in self._pools:
-            members = tuple(i for i in self.seed_set.members[group] if self.seed_set.seeds[i].origin != "description")
+            members = tuple(i for i in self.seed_set.members[group] if self.seed_set.seeds[i].origin not in self.hidden)
             self._pools[group] = members if self.pairs is None else tuple(i for i in members if self.pairs.get(i))
         return self._pools[group]
 

@@ -25,6 +25,7 @@ from spacy_synthesizrr.steps.gating import check_gate, sets_of
 from spacy_synthesizrr.steps.train import TRAINING, arm_rows, metric_of, plan_training, student_task, train_all
 from spacy_synthesizrr.students.arms import Arm, check_main
 from spacy_synthesizrr.students.scores import spread
+from spacy_synthesizrr.students.span.settings import only_classifiers
 from spacy_synthesizrr.students.table import comparison_table
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def compare(ctx: Context, kinds: Sequence[str]) -> dict[str, Any]:
         asked for is not there.
     RAISES (RunFolderError): When export.json is older than what it was made from, or another process works on the run.
     """
+    only_classifiers("compare", ctx.task.answer)
     with locked(ctx.folder):
         upstream(ctx.folder, "export")
         return _compare(ctx, kinds)

@@ -14,6 +14,7 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import ACCEPTED, ROW_VERSION, Candidate
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.dimensions import read_chosen
 from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.funnel import Funnel
@@ -121,11 +122,11 @@ def _curated(
 
 
 def _lookup(ctx: Context) -> Lookup:
-    from spacy_synthesizrr.labelled import read_seeds
+    from spacy_synthesizrr.labelled import run_seeds
     from spacy_synthesizrr.stores.opening import open_store
 
-    seeds = read_seeds(ctx.task)  # first: when it fails, no store is left open
-    return Lookup(ctx.task, open_store(ctx), seeds)
+    seeds = run_seeds(ctx)  # first: when it fails, no store is left open
+    return Lookup(ctx.task, open_store(ctx), seeds, read_chosen(ctx.folder.path))
 
 
 def _start(ctx: Context, arm: str, planned: Path) -> Funnel:

@@ -24,6 +24,9 @@ from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.progress import progress, say
 from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.steps.evaluate_spans import ANSWERS as ANSWERS
+from spacy_synthesizrr.steps.evaluate_spans import NO_TEST, evaluate_spans
+from spacy_synthesizrr.steps.evaluate_spans import REPORT as REPORT
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.steps.takehome import take_home
 from spacy_synthesizrr.steps.train import REPORT as TRAINED
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.students.quality.bootstrap import Metric
     from spacy_synthesizrr.students.quality.measured import Calibration
 
-REPORT = "evaluation.json"
-ANSWERS = "answers.jsonl"  # what every student says of every test row
-NO_TEST = "no test rows"
 Key = tuple[str, int]  # arm and training seed
 
 
@@ -73,6 +73,8 @@ def run(ctx: Context) -> bool:
 def _body(ctx: Context) -> dict[str, Any]:
     exported = read_document(ctx.folder, EXPORTED)
     trained = read_document(ctx.folder, TRAINED)
+    if ctx.task.answer:
+        return evaluate_spans(ctx, exported, trained)
     keys = [(arm["name"], seed["seed"]) for arm in trained["arms"] for seed in arm["seeds"]]
     key = (MAIN, trained["chosen"]["seed"])
     gold, scored, about = _score_all(ctx, exported, keys, key) if exported["test"]["rows"] else (None, {}, Chosen())

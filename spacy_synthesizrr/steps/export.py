@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.configs import section
@@ -21,6 +22,7 @@ from spacy_synthesizrr.steps.gating import GATE, HITS, Gating, gating, sets_of, 
 from spacy_synthesizrr.students.arms import ARMS, GOLD, MAIN, RETRIEVE_ONLY, SEED_ONLY, SYNTHESIZED, Arm, arm_file, empty_label
 from spacy_synthesizrr.students.reviewed import main_rows, told, turned_away
 from spacy_synthesizrr.students.rows import KnownRows, StudentRow, accepted_rows, candidate_rows, labelled_rows, retrieved_rows, seed_rows
+from spacy_synthesizrr.students.span.rows import also_spans, span_file
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
 REPORT, SEEDS = "export.json", "seeds.jsonl"
 Kind = Literal["dev", "test"]
 KINDS: tuple[Kind, ...] = ("dev", "test")
+NOTHING_MORE: Mapping[str, Any] = {
+    "copies": {"rows": 0, "equal": 0},
+    "gold_left_out": dict.fromkeys(KINDS, 0),
+    "label_sources": {},
+    "turned_away": {},
+}
 Source = Callable[[], Iterable[StudentRow]]
 
 
@@ -80,6 +88,27 @@ def _body(ctx: Context) -> dict[str, Any]:
         arms = [_export_arm(ctx, name, nlp, _sources(ctx, store, counted), gate) for name in ARMS]
     left_out = gate.equal.get(GOLD, Counter())
     arms = [_explain(arm, left_out.total(), gate.left_out(arm.name)) for arm in arms]
+    more = {
+        "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
+        "gold_left_out": {kind: left_out[kind] for kind in KINDS},
+        "label_sources": dict(counted.label_sources),
+        "turned_away": turned_away(ctx),
+    }
+    found = finish_export(ctx, arms, gate, nlp, more)
+    if ctx.reviewed:
+        say(f"  labels of the main rows: {told(counted.label_sources)}")
+        if away := found["turned_away"]:
+            say(f"  turned away by people: {', '.join(f'{count:,} {reason}' for reason, count in away.items())}")
+    return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
+
+
+def finish_export(ctx: Context, arms: Sequence[Arm], gate: Gating, nlp: Language, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Write dev and test sets, gate.json and export.json beside the train sets that are there, and tell what was exported.
+
+    gate (Gating): Which the rows of the arms went through.
+    more (Mapping): What export.json says beside arms, task, dev and test; see `NOTHING_MORE` for what others read of it.
+    RETURNS (dict): What export.json says.
+    """
     labelled: dict[str, dict[str, Any]] = {kind: _export_labelled(ctx, kind, nlp) for kind in KINDS}
     labelled["dev"]["in_test"] = _dev_in_test(ctx)
     found = {
@@ -88,22 +117,17 @@ def _body(ctx: Context) -> dict[str, Any]:
         "lang": ctx.settings["lang"],
         "exclusive": ctx.task.exclusive,
         "labels": list(ctx.task.labels),
+        **({"answer": ctx.task.answer} if ctx.task.answer else {}),
         "arms": [arm.to_dict() for arm in arms],
         **labelled,
-        "copies": {"rows": counted.copies["rows"], "equal": counted.copies["equal"]},
-        "gold_left_out": {kind: left_out[kind] for kind in KINDS},
-        "label_sources": dict(counted.label_sources),
-        "turned_away": turned_away(ctx),
+        **NOTHING_MORE,
+        **more,
     }
     write_gate(ctx.folder, gate, sets_of(arms))
     write_json(ctx.folder.file(REPORT), found)
     for line in (*_told(arms, found), *gate.told(arms)):
         say(f"  {line}")
-    if ctx.reviewed:
-        say(f"  labels of the main rows: {told(counted.label_sources)}")
-        if away := found["turned_away"]:
-            say(f"  turned away by people: {', '.join(f'{count:,} {reason}' for reason, count in away.items())}")
-    return {"rows": {arm.name: arm.rows for arm in arms if arm.run}}
+    return found
 
 
 def _check_seeds(folder: RunFolder) -> None:
@@ -156,22 +180,37 @@ def _sources(ctx: Context, store: Passages, counted: Counted) -> Mapping[str, So
 
 
 def _export_arm(ctx: Context, name: str, nlp: Language, sources: Mapping[str, Source], gate: Gating) -> Arm:
-    from spacy_synthesizrr.students.export import remove_docs, write_docs
-
     path = ctx.folder.file(arm_file(name, "train.spacy"))
     why = _why_not(ctx, name)
     if why:
-        remove_docs(path)
+        _remove_sets(path)
         return Arm(name, why=why)
-    labels = list(ctx.task.labels)
-    rows = gate.through(name, progress(sources[name](), f"Exporting ({name})"))
-    written = write_docs(rows, path, nlp=nlp, labels=labels)
-    arm = Arm(name, written.rows, {label: written.labels[label] for label in labels})
-    missing = empty_label(arm, labels)
+    arm = export_arm(ctx, name, nlp, sources[name](), gate)
+    missing = empty_label(arm, list(ctx.task.labels))
     if name == MAIN or missing is None:
         return arm
-    remove_docs(path)
+    _remove_sets(path)
     return Arm(name, arm.rows, arm.labels, why=f"not run: no rows for label '{missing}'" if arm.rows else "not run: no rows")
+
+
+def _remove_sets(path: Path) -> None:
+    from spacy_synthesizrr.students.export import remove_docs
+
+    remove_docs(path)
+    path.with_name(span_file(path.name)).unlink(missing_ok=True)
+
+
+def export_arm(ctx: Context, name: str, nlp: Language, rows: Iterable[StudentRow], gate: Gating) -> Arm:
+    """Write the train set of an arm: the rows that pass the gate.
+
+    RETURNS (Arm): With its rows counted.
+    """
+    from spacy_synthesizrr.students.export import write_docs
+
+    path, labels = ctx.folder.file(arm_file(name, "train.spacy")), list(ctx.task.labels)
+    passed = also_spans(gate.through(name, progress(rows, f"Exporting ({name})")), path, ctx.task)
+    written = write_docs(passed, path, nlp=nlp, labels=labels)
+    return Arm(name, written.rows, {label: written.labels[label] for label in labels}, spans=bool(ctx.task.answer))
 
 
 def _why_not(ctx: Context, name: str) -> str:
@@ -185,6 +224,8 @@ def _why_not(ctx: Context, name: str) -> str:
         return "not run: the task has label descriptions and no seeds"
     if name == GOLD and ctx.task.train is None:
         return "not run: the task names no train file"
+    if name == RETRIEVE_ONLY and ctx.task.answer:
+        return "not run: a passage is no question"
     return _why_not_synthesized(ctx.folder, name) if name in SYNTHESIZED else ""
 
 
@@ -206,5 +247,7 @@ def _export_labelled(ctx: Context, kind: Kind, nlp: Language) -> dict[str, Any]:
     from spacy_synthesizrr.students.export import write_docs
 
     rows = labelled_rows(ctx.task, kind) if ctx.task.file(kind) else ()
-    written = write_docs(progress(rows, f"Exporting ({kind})"), ctx.folder.file(f"{kind}.spacy"), nlp=nlp, labels=list(ctx.task.labels))
+    path = ctx.folder.file(f"{kind}.spacy")
+    rows = also_spans(progress(rows, f"Exporting ({kind})"), path, ctx.task)
+    written = write_docs(rows, path, nlp=nlp, labels=list(ctx.task.labels))
     return {"rows": written.rows, "labels": {label: written.labels[label] for label in ctx.task.labels}}

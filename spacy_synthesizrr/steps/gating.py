@@ -15,11 +15,12 @@ from spacy_synthesizrr.curation.leaks import EQUAL, Gold, Leak, Row
 from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import StudentError
 from spacy_synthesizrr.fingerprints import fingerprint
-from spacy_synthesizrr.jsonl import atomic, dumps, read_json, write_json
+from spacy_synthesizrr.jsonl import atomic, dumps, read_json, read_jsonl, write_json
 from spacy_synthesizrr.labelled import read_rows
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.stores.passages import batched
 from spacy_synthesizrr.students.arms import GOLD, MAIN, Arm
+from spacy_synthesizrr.students.span.rows import span_file
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.embedders.base import Embedder
@@ -109,6 +110,14 @@ def gating(ctx: Context, embedder: Embedder | None) -> Iterator[Gating]:
         yield Gating(Gate(wholes, Gold.of(fields), settings, embed), hits)
 
 
+def given_away(folder: RunFolder) -> dict[str, frozenset[str]]:
+    """RETURNS (Dict[str, FrozenSet[str]]): By arm the ids of the rows that `export` left out, as the gate's list has them."""
+    found: dict[str, set[str]] = {}
+    for row in read_jsonl(folder.file(HITS), dict):
+        found.setdefault(str(row["what"]), set()).add(str(row["id"]))
+    return {arm: frozenset(ids) for arm, ids in found.items()}
+
+
 def gate_settings(ctx: Context) -> GateSettings:
     """RETURNS (GateSettings): The section [gate] of the run's curate config."""
     return section(ctx.config("curate"), SECTION, GateSettings, path=ctx.config_path("curate"))
@@ -124,7 +133,9 @@ def write_gate(folder: RunFolder, found: Gating, files: Sequence[str]) -> None:
 
 def sets_of(arms: Iterable[Arm]) -> list[str]:
     """RETURNS (List[str]): Names of the sets that training and testing read: dev, test, and the train set of every arm that is run."""
-    return ["dev.spacy", "test.spacy", *(arm.file for arm in arms if arm.run)]
+    ran = [arm for arm in arms if arm.run]
+    found = ["dev.spacy", "test.spacy", *(arm.file for arm in ran)]
+    return [*found, *map(span_file, found)] if any(arm.spans for arm in ran) else found
 
 
 def check_gate(ctx: Context, files: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
-"""`measure`: what the accepted rows are like, beside the control arms, the seeds and gold.
+"""`measure`: what the rows are like, beside the control arms, the seeds and gold.
 
+Rows are those that `export` took: as people left them, and without what gives a dev or test row away, which would make them look near to
+gold. Before `export` was done they are the accepted ones; metrics.json says which.
 Measures look at the generated field alone, since carried fields are the same in every arm; only the judge of labels reads what a
 student would. Many depend on how many texts they are given, so sets stand side by side at equal size, each number with its n and the
 mean length of the rows beside. What could not be measured says why. configs/measure.cfg has the settings, docs/measures.md the formulas.
@@ -8,10 +10,12 @@ mean length of the rows beside. What could not be measured says why. configs/mea
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from spacy_synthesizrr.candidates import ROW_VERSION
+from spacy_synthesizrr.candidates import ROW_VERSION, Candidate
 from spacy_synthesizrr.configs import build
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.embedders.base import Embedder
@@ -24,15 +28,19 @@ from spacy_synthesizrr.measuring.settings import read_settings
 from spacy_synthesizrr.measuring.whole import Measured, measure_all, variety_of
 from spacy_synthesizrr.metrics.preservation import Judged
 from spacy_synthesizrr.progress import say
-from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.receipts import fresh, run_step
 from spacy_synthesizrr.set_filters.running import Rows
 from spacy_synthesizrr.steps.curate import synthesized_arms
+from spacy_synthesizrr.steps.gating import given_away
 from spacy_synthesizrr.stores.base import Store
 from spacy_synthesizrr.stores.opening import INDEX, open_store
+from spacy_synthesizrr.students.arms import MAIN
+from spacy_synthesizrr.students.reviewed import main_rows
 from spacy_synthesizrr.taskfile import TaskSpec
 from spacy_synthesizrr.words import comparable
 
 STEP = "measure"
+EXPORTED, ACCEPTED = "exported", "accepted"  # which rows were measured
 GOLD: tuple[Kind, ...] = ("seeds", "dev", "train")
 SAMPLE = 10_000
 SHOWN = ("distinct_1", "distinct_2", "distinct_3", "compression_ratio", "self_bleu_5")
@@ -48,16 +56,22 @@ def run(ctx: Context) -> bool:
     if STEP not in ctx.inputs["configs"]:
         raise RunFolderError(f"This run knows no configs/{STEP}.cfg: an earlier release prepared it. Run `prepare` again.")
     settings = ctx.depends(task=True, files=GOLD, configs=(STEP,), settings=("seed", "lang"))
-    return run_step(ctx.folder, STEP, after=("curate",), settings=settings, outputs=("metrics.json",), body=lambda: _body(ctx))
+    exported = fresh(ctx.folder, "export")
+    after = ("curate", "export") if exported else ("curate",)
+    return run_step(ctx.folder, STEP, after=after, settings=settings, outputs=("metrics.json",), body=lambda: _body(ctx, exported))
 
 
-def _body(ctx: Context) -> dict[str, Any]:
+def _body(ctx: Context, exported: bool) -> dict[str, Any]:
     config, path = ctx.config(STEP), ctx.config_path(STEP)
     settings = read_settings(config, path=path)
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(contextlib.closing(open_store(ctx))) if ctx.folder.file(INDEX).is_file() else None
-        found = measure_all(measured(ctx, store, _embedder(config, store, path=str(path))), settings, seed=ctx.seed)
-    write_json(ctx.folder.file("metrics.json"), {"v": ROW_VERSION, "field": ctx.task.generated.name, **found})
+        embedder = _embedder(config, store, path=str(path))
+        found = measure_all(measured(ctx, store, embedder, exported=exported), settings, seed=ctx.seed)
+    about = {"v": ROW_VERSION, "field": ctx.task.generated.name, "rows": EXPORTED if exported else ACCEPTED}
+    write_json(ctx.folder.file("metrics.json"), about | found)
+    if not exported:
+        say("Measures of all accepted rows, since `export` has not yet looked for those that give a dev or test row away.")
     for line in summary(found):
         say(line)
     return {name: values["labels"]["n"] for name, values in found["sets"].items()}
@@ -85,20 +99,41 @@ def is_pretrained(embedder: Embedder) -> bool:
     return bool(getattr(embedder, "pretrained", False))
 
 
-def measured(ctx: Context, store: Store | None, embedder: Embedder | None) -> Measured:
-    """RETURNS (Measured): The run's accepted rows, those of each synthesized control, and the task's own seeds, dev and train rows."""
+@dataclass(frozen=True)
+class ExportedRows:
+    """The rows of an arm that `export` took; can be read again and again.
+
+    accepted (Rows): What curation accepted. gone (Collection[str]): Ids of rows that the gate left out.
+    """
+
+    ctx: Context
+    arm: str
+    accepted: Rows
+    gone: frozenset[str]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        rows = main_rows(self.ctx, Counter()) if self.arm == MAIN else self.accepted
+        return (row for row in rows if row.id not in self.gone)
+
+
+def measured(ctx: Context, store: Store | None, embedder: Embedder | None, *, exported: bool) -> Measured:
+    """RETURNS (Measured): The run's rows, those of each synthesized control, and the task's own seeds, dev and train rows."""
     task = ctx.task
     field = task.generated.name
-    arms = {name: Rows(ctx.folder.path / folder / "accepted.jsonl") for name, folder in synthesized_arms(ctx.folder).items()}
+    accepted = {name: Rows(ctx.folder.path / folder / "accepted.jsonl") for name, folder in synthesized_arms(ctx.folder).items()}
+    gone = given_away(ctx.folder) if exported else {}
+    arms: dict[str, Iterable[Candidate]] = {
+        name: ExportedRows(ctx, name, rows, gone.get(name, frozenset())) if exported else rows for name, rows in accepted.items()
+    }
     kinds = [kind for kind in GOLD if task.file(kind)]
 
-    own = [RowSet(name, _accepted(rows, field)) for name, rows in arms.items()]
+    own = [RowSet(name, _texts(rows, field)) for name, rows in arms.items()]
     gold = [RowSet(kind, _gold(ctx, kind, field)) for kind in kinds]
     judged = {**_judged_arms(task, arms), **_judged_gold(task, kinds)}
     return Measured(own, gold, judged, arms, list(task.labels), task.exclusive, str(ctx.settings["lang"]), store, embedder)
 
 
-def _accepted(rows: Rows, field: str) -> Callable[[], Iterator[Row]]:
+def _texts(rows: Iterable[Candidate], field: str) -> Callable[[], Iterator[Row]]:
     return lambda: ((row.labels, row.fields[field]) for row in rows)
 
 
@@ -106,10 +141,10 @@ def _gold(ctx: Context, kind: Kind, field: str) -> Callable[[], Iterator[Row]]:
     return lambda: ((row.labels, row.fields[field]) for row in read_rows(ctx.task, kind))
 
 
-def _judged_arms(task: TaskSpec, arms: Mapping[str, Rows]) -> dict[str, Readable]:
+def _judged_arms(task: TaskSpec, arms: Mapping[str, Iterable[Candidate]]) -> dict[str, Readable]:
     """Rows with their seed and what they carry, so that none is judged by who learnt from those."""
 
-    def readable(rows: Rows) -> Readable:
+    def readable(rows: Iterable[Candidate]) -> Readable:
         return lambda: (Judged(row.labels, task.student_text(row.fields), (row.seed_id, *_carried(task, row.fields))) for row in rows)
 
     return {name: readable(rows) for name, rows in arms.items()}

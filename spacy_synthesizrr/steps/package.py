@@ -14,6 +14,7 @@ from spacy_synthesizrr.steps.evaluate import REPORT
 from spacy_synthesizrr.steps.takehome import CARD
 from spacy_synthesizrr.steps.train import STUDENT
 from spacy_synthesizrr.students.config import TEXTCAT_MULTILABEL
+from spacy_synthesizrr.students.span.settings import only_classifiers
 from spacy_synthesizrr.students.takehome.packaging import Package, Wanted, make_package
 
 SPACYS = {"score": "cats_micro_f", "macro_f": "cats_macro_f", "per_label": "cats_f_per_type"}
@@ -26,6 +27,7 @@ def package(ctx: Context, wanted: Wanted) -> Package:
     RAISES (RunFolderError): When it has not been evaluated, or was trained again since.
     RAISES (SynthesizrrError): See `make_package`.
     """
+    only_classifiers("package", ctx.task.answer)
     card = ctx.folder.file(CARD)
     if not fresh(ctx.folder, "evaluate") or not card.is_file():
         again = (

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from spacy_synthesizrr.candidates import Candidate, Seed
-from spacy_synthesizrr.configs import section
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.leaks import DEV, EQUAL, SEED, Gold, Leak, Row, cross_leaks
+from spacy_synthesizrr.dimensions import CHOSEN, Dimension, write_chosen
 from spacy_synthesizrr.errors import PlanError
 from spacy_synthesizrr.jsonl import write_json, write_jsonl
 from spacy_synthesizrr.progress import progress, say
@@ -22,11 +22,14 @@ from spacy_synthesizrr.sourcing.histograms import histogram
 from spacy_synthesizrr.sourcing.plan import Plan
 from spacy_synthesizrr.sourcing.plan import plan as make_plan
 from spacy_synthesizrr.sourcing.randomly import RandomPlan, draw_passages
+from spacy_synthesizrr.sourcing.s3_seed import S3SeedPlan, plan_s3_seed
 from spacy_synthesizrr.sourcing.seeds import group_seeds
-from spacy_synthesizrr.sourcing.settings import FEWGEN, MAIN, RANDOM, PlanSettings
+from spacy_synthesizrr.sourcing.settings import EXTRAPOLATE, FEWGEN, MAIN, RANDOM, WRITTEN, PlanSettings
 from spacy_synthesizrr.sourcing.shots import Shots
 from spacy_synthesizrr.sourcing.summary import LabelCount, ShotCounter, count_labels, refuse_empty_labels, shortfalls, table
 from spacy_synthesizrr.sourcing.windows import score_remark
+from spacy_synthesizrr.steps.plan_settings import plan_settings as plan_settings
+from spacy_synthesizrr.steps.rationales import dimensions_of, fingerprint_of
 from spacy_synthesizrr.stores.opening import open_store
 from spacy_synthesizrr.taskfile import TaskSpec
 
@@ -51,17 +54,9 @@ class Sources:
     gold: Gold
 
 
-def plan_settings(ctx: Context) -> PlanSettings:
-    """RETURNS (PlanSettings): The section [plan] of the run's strategy.
-
-    RAISES (ConfigError): Names file, key, value and the valid keys.
-    """
-    return section(ctx.config("strategy"), "plan", PlanSettings, path=ctx.config_path("strategy"))
-
-
 def planned_arms(task: TaskSpec, settings: PlanSettings) -> dict[str, str]:
     """RETURNS (dict): The controls that are asked for and need a plan of their own, and why one cannot have it (empty: it can)."""
-    if settings.mode == FEWGEN:
+    if settings.mode in WRITTEN:
         return {}
     found: dict[str, str] = {arm: "" for arm in (RANDOM, FEWGEN) if arm in settings.controls.arms}
     if FEWGEN in found and needs_passage(task):
@@ -77,22 +72,34 @@ def run(ctx: Context) -> bool:
     RAISES (PlanError): When a label gets no row at all.
     """
     settings = plan_settings(ctx)
+    if settings.mode == EXTRAPOLATE:
+        raise PlanError(
+            f"The mode '{EXTRAPOLATE}' writes from the errors of a student, which a plan alone does not have: a loop plans it. Run "
+            "`synthesizrr loop`, or choose another strategy with --vars.strategy s3-seed."
+        )
     arms = planned_arms(ctx.task, settings)
+    depends = ctx.depends(task=True, files=("seeds", "dev", "test"), configs=("strategy",), settings=("per_label", "seed"))
+    dimensions = dimensions_of(ctx, settings)
+    if dimensions:
+        depends["values"] = fingerprint_of(dimensions)
+    written = (PLANNED, PLAN, LEAKS, SEEDS, *((CHOSEN,) if dimensions else ()))
     return run_step(
         ctx.folder,
         "plan",
         after=("index",),
-        settings=ctx.depends(task=True, files=("seeds", "dev", "test"), configs=("strategy",), settings=("per_label", "seed")),
-        outputs=(PLANNED, PLAN, LEAKS, SEEDS, *(_control(arm) for arm, why in arms.items() if not why)),
-        body=lambda: _body(ctx, settings, arms),
+        settings=depends,
+        outputs=(*written, *(_control(arm) for arm, why in arms.items() if not why)),
+        body=lambda: _body(ctx, settings, arms, dimensions),
     )
 
 
-def _body(ctx: Context, settings: PlanSettings, arms: Mapping[str, str]) -> Mapping[str, Any]:
+def _body(ctx: Context, settings: PlanSettings, arms: Mapping[str, str], dimensions: list[Dimension]) -> Mapping[str, Any]:
     _remove_controls(ctx)
+    ctx.folder.file(CHOSEN).unlink(missing_ok=True)
     sources = read_sources(ctx.task, settings)
-    if settings.mode == FEWGEN:
-        return _write_plan(ctx, _fewgen(ctx, sources, settings), sources, settings, {})
+    if settings.mode in WRITTEN:
+        plan_written = _fewgen if settings.mode == FEWGEN else _s3_seed
+        return _write_plan(ctx, plan_written(ctx, sources, settings, dimensions), sources, settings, {})
     with contextlib.closing(open_store(ctx)) as store:
         per_label = int(ctx.settings["per_label"])
         plan = make_plan(sources.seeds, store, task=ctx.task, settings=settings, per_label=per_label, seed=ctx.seed, gold=sources.gold)
@@ -101,7 +108,17 @@ def _body(ctx: Context, settings: PlanSettings, arms: Mapping[str, str]) -> Mapp
         return _write_plan(ctx, plan, sources, settings, _write_controls(ctx, plan, store, counts, arms))
 
 
-def _fewgen(ctx: Context, sources: Sources, settings: PlanSettings) -> FewGenPlan:
+def _s3_seed(ctx: Context, sources: Sources, settings: PlanSettings, dimensions: list[Dimension]) -> FewGenPlan:
+    seed_set = group_seeds(sources.seeds, task=ctx.task, settings=settings, seed=ctx.seed)
+    per_label = int(ctx.settings["per_label"])
+    if dimensions:
+        write_chosen(ctx.folder.file(CHOSEN), dimensions)
+    with contextlib.closing(open_store(ctx)) if needs_passage(ctx.task) else contextlib.nullcontext() as store:
+        how: dict[str, Any] = {"per_label": per_label, "seed": ctx.seed, "gold": sources.gold}
+        return plan_s3_seed(seed_set, store, task=ctx.task, settings=settings, dimensions=dimensions, **how)
+
+
+def _fewgen(ctx: Context, sources: Sources, settings: PlanSettings, dimensions: list[Dimension]) -> FewGenPlan:
     seed_set = group_seeds(sources.seeds, task=ctx.task, settings=settings, seed=ctx.seed)
     return plan_fewgen(seed_set, task=ctx.task, settings=settings, per_label=int(ctx.settings["per_label"]), seed=ctx.seed)
 
@@ -220,6 +237,8 @@ def _remarks(plan: Plan | FewGenPlan, cross: list[Leak], leaks: Mapping[str, Any
         yield f"Similarity window of inputs: {plan.window}." + (
             f" Of in-context pairs: {plan.pair_window}." if plan.shots.pairs is not None else ""
         )
+    if isinstance(plan, S3SeedPlan) and (unused := sorted(plan.unused)):
+        yield f"Not used, because the task has fields that are not written: {', '.join(unused)} (`pairs = true` uses it all the same)."
     if plan.seed_set.left_out:
         yield f"{plan.seed_set.left_out} seeds are not used, because seeds_per_label of [plan] limits them ({SEEDS} has the others)."
     texts = {leak.id for leak in cross if leak.what == SEED}
@@ -245,6 +264,8 @@ def describe(plan: Plan | FewGenPlan, counts: Mapping[str, LabelCount]) -> dict[
     """RETURNS (dict): What plan.json says of a plan: label sets, seeds, windows, similarities, and the settings as they were used."""
     found: dict[str, Any] = {"per_label": plan.per_label, "labels": {key: count.to_dict() for key, count in counts.items()}}
     found["seeds"] = {"used": len(plan.seed_set.seeds), "left_out": plan.seed_set.left_out}
+    if isinstance(plan, S3SeedPlan) and plan.dimensions:
+        found["dimensions"] = {one.name: {"header": one.header, "per_row": one.per_row, "values": one.size} for one in plan.dimensions}
     if isinstance(plan, FewGenPlan):
         return found
     inputs = plan.hits.between(plan.settings.input_ranks)

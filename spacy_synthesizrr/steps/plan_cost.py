@@ -18,9 +18,10 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.dimensions import read_chosen
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_jsonl
-from spacy_synthesizrr.labelled import read_seeds
+from spacy_synthesizrr.labelled import run_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.models.answers.budget import Price, make_price
 from spacy_synthesizrr.models.chat.wire import LIMIT_KEYS
@@ -65,7 +66,7 @@ def plan_cost(ctx: Context) -> list[Estimate]:
     RAISES (RunFolderError): When nothing is planned yet.
     """
     with closing(open_store(ctx)) as store:
-        return list(estimates(ctx, Lookup(ctx.task, store, read_seeds(ctx.task))))
+        return list(estimates(ctx, Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))))
 
 
 def estimates(ctx: Context, lookup: Lookup) -> Iterator[Estimate]:

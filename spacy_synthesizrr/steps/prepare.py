@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spacy_synthesizrr.configs import build, read_config
-from spacy_synthesizrr.context import CACHE, GRID, KINDS, MAY_CHANGE, NO_REVIEW, RUNS, SINGLE, config_file, relative
+from spacy_synthesizrr.context import CACHE, GRID, KINDS, MAY_CHANGE, NO_REVIEW, PARENTS, RUNS, SINGLE, config_file, relative
 from spacy_synthesizrr.corpus import check_language
 from spacy_synthesizrr.errors import InputError, RunFolderError, TaskFileError
 from spacy_synthesizrr.fingerprints import fingerprint, known_fingerprint, read_cache
@@ -34,6 +34,7 @@ class Choices:
 
     strategy (str), store (str), teacher (str), student (str), review (str): Names of configs/KIND.NAME.cfg, or paths that end in .cfg.
     curate (str), measure (str): Path of a config to use in place of configs/curate.cfg and configs/measure.cfg.
+    parents (str): Of a round of a loop: path of a JSONL file of seeds, beside those of the task.
     """
 
     task: str
@@ -49,6 +50,7 @@ class Choices:
     gpu_id: int = -1
     curate: str = ""
     measure: str = ""
+    parents: str = ""
 
     def config_path(self, kind: str) -> Path:
         """RETURNS (Path): Where the config of a kind lies."""
@@ -97,13 +99,14 @@ def _settle(folder: RunFolder, task: TaskSpec, wanted: Choices, identity: Mappin
         **{kind: getattr(wanted, kind) for kind in MAY_CHANGE},
         "settings": {name: getattr(wanted, name) for name in ("per_label", "seed", "lang", "gpu_id")},
         "task": {"name": task.name, "fingerprint": task.fingerprint()},
-        "files": _files(folder, task),
+        "files": _files(folder, task, wanted.parents),
         "configs": _configs(wanted),
         **_account(folder),
     }
     if found != old:
         _check_labelled_rows(task)
         _check_settings(wanted)
+        _check_student(task, wanted)
         _check_corpus(task, wanted)
     broken = forget_broken(folder) or _forget_lost_index(folder)
     write_json(folder.file("inputs.json"), found)
@@ -148,6 +151,14 @@ def _check_settings(wanted: Choices) -> None:
         from spacy_synthesizrr.students.config import use_gpu
 
         use_gpu(wanted.gpu_id)
+
+
+def _check_student(task: TaskSpec, wanted: Choices) -> None:
+    """RAISES (ConfigError): When a task whose answers are spans has a student that is a classifier, or the other way round."""
+    from spacy_synthesizrr.students.span.settings import check_student
+
+    path = wanted.config_path("student")
+    check_student(read_config(path), path, answer=task.answer)
 
 
 def _check_corpus(task: TaskSpec, wanted: Choices) -> None:
@@ -195,12 +206,12 @@ def _guard(folder: RunFolder, old: Mapping[str, Any] | None, identity: Mapping[s
     )
 
 
-def _files(folder: RunFolder, task: TaskSpec) -> dict[str, Any]:
+def _files(folder: RunFolder, task: TaskSpec, parents: str = "") -> dict[str, Any]:
     """Bytes and SHA-256 of every file that the task names; unchanged size and time spare the reading."""
     cache_path = folder.file(CACHE)
     cache, found = read_cache(cache_path), {}
-    for kind in FILE_KINDS:
-        path = task.file(kind)
+    for kind in (*FILE_KINDS, PARENTS):
+        path = (Path(parents) if parents else None) if kind == PARENTS else task.file(kind)
         if path is None:
             continue
         if not path.is_file():

@@ -8,7 +8,8 @@ from itertools import groupby
 from typing import Any
 
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.labelled import read_seeds
+from spacy_synthesizrr.dimensions import read_chosen
+from spacy_synthesizrr.labelled import run_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.steps.plan_cost import Estimate, estimates, kept_in, sums_of
 from spacy_synthesizrr.steps.rendering import prompts, tokens_of
@@ -25,7 +26,7 @@ def preview(ctx: Context, *, per_label: int) -> Iterator[str]:
     YIELDS (str): Lines for the terminal: the prompts, then counts and estimated tokens per arm, as `plan-cost` has them.
     """
     with closing(open_store(ctx)) as store:
-        lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
+        lookup = Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))
         yield from _show(ctx, arms(ctx)[0], lookup, per_label)
         for _, rows in groupby(estimates(ctx, lookup), key=lambda row: row.arm):
             yield _line(list(rows))

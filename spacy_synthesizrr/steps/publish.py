@@ -15,6 +15,7 @@ from typing import Any
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.dimensions import read_chosen
 from spacy_synthesizrr.errors import PublishError, RunFolderError, require
 from spacy_synthesizrr.jsonl import atomic, read_jsonl, write_jsonl
 from spacy_synthesizrr.lookup import Lookup
@@ -124,18 +125,18 @@ def _rows(ctx: Context, left_out: Sequence[str], *, with_sources: bool) -> Itera
         for batch in batched(rows, BATCH):
             passages = lookup.passages(batch)
             for row in batch:
-                passage, seed = passages.get(row.passage_id or ""), lookup.seeds.get(row.seed_id)
+                passage, seed = passages.get(row.passage_id or ""), lookup.known(row.seed_id)
                 texts = (passage.text, passage.source) if passage else (None, None)
                 said = seed.fields.get(ctx.task.generated.name) if seed else None
                 yield {**_row(ctx, row, left_out), **dict(zip(SOURCES, (*texts, said), strict=True))}
 
 
 def _lookup(ctx: Context) -> Lookup:
-    from spacy_synthesizrr.labelled import read_seeds
+    from spacy_synthesizrr.labelled import run_seeds
     from spacy_synthesizrr.stores.opening import open_store
 
-    seeds = read_seeds(ctx.task)
-    return Lookup(ctx.task, open_store(ctx), seeds)
+    seeds = run_seeds(ctx)
+    return Lookup(ctx.task, open_store(ctx), seeds, read_chosen(ctx.folder.path))
 
 
 def _row(ctx: Context, row: Candidate, left_out: Sequence[str]) -> dict[str, Any]:

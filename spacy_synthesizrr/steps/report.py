@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.jsonl import atomic, read_jsonl, write_json
+from spacy_synthesizrr.context import GRID, Context
+from spacy_synthesizrr.dimensions import read_chosen
+from spacy_synthesizrr.jsonl import atomic, read_json, read_jsonl, write_json
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import STEPS, fresh, run_step
 from spacy_synthesizrr.steps.evaluate import ANSWERS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.report.page import Samples
 
 PAGE, NUMBERS, CARD = "report/index.html", "report/numbers.json", "report/dataset_card.md"
+LOOP_PAGE = "index.html"
 NEEDED = ("index", "plan", "synthesize", "curate")
 
 
@@ -35,6 +37,8 @@ def run(ctx: Context) -> bool:
         "inputs": {name: ctx.inputs[name] for name in ("identity", "settings", "student", "review") if name in ctx.inputs},
         "run": ctx.folder.name,
     }
+    if loops := loops_of(ctx):
+        settings["loops"] = loops
     return run_step(ctx.folder, "report", after=(*NEEDED, *done), settings=settings, outputs=(PAGE, NUMBERS, CARD), body=lambda: _body(ctx))
 
 
@@ -47,7 +51,7 @@ def _body(ctx: Context) -> dict[str, Any]:
     edges = ((numbers["plan"] or {}).get("histogram") or {}).get("edges", ())
     samples = draw_samples(ctx, edges, numbers)
     numbers["accepted_similarity"] = list(samples.similarity)
-    page = render(numbers, samples, make_parts(numbers, samples))
+    page = render(numbers, samples, make_parts(numbers, samples), loops=loops_of(ctx))
     write_json(ctx.folder.file(NUMBERS), numbers)
     for name, text in ((PAGE, page), (CARD, dataset_card(ctx.task, numbers))):
         with atomic(ctx.folder.file(name)) as file:
@@ -56,6 +60,15 @@ def _body(ctx: Context) -> dict[str, Any]:
         say(f"  {finding['text']}")
     say(f"Report: {ctx.folder.file(PAGE)}")
     return {"bytes": len(page.encode()), "rows": len(samples.shown.items)}
+
+
+def loops_of(ctx: Context) -> list[str]:
+    """RETURNS (List[str]): Names of the loops that started from this run and have a page; folders beside that of the run."""
+    found = []
+    for path in sorted(ctx.folder.path.parent.glob(f"*/{GRID}")):
+        if (path.parent / LOOP_PAGE).is_file() and read_json(path).get("loop_of") == ctx.folder.name:
+            found.append(path.parent.name)
+    return found
 
 
 def spent_money(ctx: Context) -> dict[str, Any] | None:
@@ -80,7 +93,7 @@ def draw_samples(ctx: Context, edges: Sequence[float], numbers: Mapping[str, Any
     numbers (Mapping): What `collect` found.
     RETURNS (Samples): The same for the same rows and the run's seed.
     """
-    from spacy_synthesizrr.labelled import read_seeds
+    from spacy_synthesizrr.labelled import run_seeds
     from spacy_synthesizrr.lookup import Lookup
     from spacy_synthesizrr.report.browse import draw_sample
     from spacy_synthesizrr.report.items import Shown, candidates_shown
@@ -91,9 +104,9 @@ def draw_samples(ctx: Context, edges: Sequence[float], numbers: Mapping[str, Any
     counts = SimilarityCounts(edges)
     tested, items = _tested(ctx, numbers)
     drawn = draw_sample(arm_folders(ctx), seed=ctx.seed, labels=len(ctx.task.labels), tested=len(items), watch=counts.watch)
-    seeds = read_seeds(ctx.task)
+    seeds = run_seeds(ctx)
     with contextlib.closing(open_store(ctx)) as store:
-        found = candidates_shown(drawn.rows, Lookup(ctx.task, store, seeds))
+        found = candidates_shown(drawn.rows, Lookup(ctx.task, store, seeds, read_chosen(ctx.folder.path)))
     return Samples(Shown([*found.items, *items], found.passages, found.seeds), drawn.totals, tested, tuple(counts.counts), drawn.reasons)
 
 

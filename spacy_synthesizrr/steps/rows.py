@@ -114,7 +114,7 @@ def _tested(ctx: Context, wanted: Wanted) -> Iterator[dict[str, Any]]:
     student, mistakes = wanted.student or TAKEN.sub("", wanted.reason), WRONG if wanted.reason else ""
     for answer in read_jsonl(ctx.folder.file(ANSWERS), dict):
         gold, said = label_key(answer["gold"]) or NO_LABEL, label_key(answer["student"]) or NO_LABEL
-        status = RIGHT if gold == said else WRONG
+        status = RIGHT if answer.get("em", gold == said) else WRONG
         row = next(row for row in rows if row.line == answer["line"])  # both files are in the same order
         fits = (
             wanted.status in ("", status)

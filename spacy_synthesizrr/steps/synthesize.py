@@ -7,20 +7,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from spacy_synthesizrr.candidates import DESCRIPTION
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.near_duplicates import earlier_files
 from spacy_synthesizrr.curation.refusals import LANGUAGES, knows
+from spacy_synthesizrr.dimensions import read_chosen
 from spacy_synthesizrr.errors import TeacherError
 from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
+from spacy_synthesizrr.sourcing.settings import WRITTEN
 from spacy_synthesizrr.steps.meter import Meter
 from spacy_synthesizrr.steps.plan_cost import headline, plan_cost
 from spacy_synthesizrr.steps.round_trip import RoundTrip
 from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
-from spacy_synthesizrr.students.arms import FEWGEN, MAIN, SYNTHESIZED, arm_file
+from spacy_synthesizrr.students.arms import MAIN, SYNTHESIZED, arm_file
 from spacy_synthesizrr.synthesis import FILES, STEP, kinds_of
 from spacy_synthesizrr.teachers import ANSWERS, asking, teacher_copies
 
@@ -58,7 +61,7 @@ def _outputs(ctx: Context) -> list[str]:
 
 
 def _body(ctx: Context) -> dict[str, Any]:
-    from spacy_synthesizrr.labelled import read_seeds
+    from spacy_synthesizrr.labelled import run_seeds
     from spacy_synthesizrr.models.answers.responses import ResponseStore
     from spacy_synthesizrr.stores.opening import open_store
 
@@ -69,7 +72,7 @@ def _body(ctx: Context) -> dict[str, Any]:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
     say_cost(ctx)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.shared / ANSWERS) as answers:
-        lookup = Lookup(ctx.task, store, read_seeds(ctx.task))
+        lookup = Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))
         with RoundTrip() as trip:
             for arm in planned:
                 with trip.arm():
@@ -91,7 +94,7 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, tri
 
     nlp = pipeline(ctx, arm.mode, answers, stage=f"{STEP} {arm.name}")
     copies = teacher_copies(nlp)
-    if arm.mode == FEWGEN and copies:
+    if arm.mode in WRITTEN and copies:
         return _not_run(arm)
     accept, remarks = row_filters(ctx, lookup, copies=copies)
     for line in remarks if arm.name == MAIN else ():
@@ -126,7 +129,7 @@ def row_filters(ctx: Context, lookup: Lookup, *, copies: bool) -> tuple[RowFilte
     from spacy_synthesizrr.labelled import read_rows
 
     task, lang = ctx.task, str(ctx.settings["lang"])
-    seeds = [seed.fields[task.generated.name] for seed in lookup.seeds.values() if seed.origin == "gold"]
+    seeds = [seed.fields[task.generated.name] for seed in lookup.seeds.values() if seed.origin != DESCRIPTION]
     kinds: tuple[Literal["dev", "test"], ...] = ("dev", "test")
     rows = (row for kind in kinds if getattr(task, kind) is not None for row in read_rows(task, kind))
     gold = [row.fields[spec.name] for row in rows for spec in task.fields]
@@ -147,7 +150,7 @@ def _unknown_language(config: Mapping[str, Any], path: Path, lang: str) -> Itera
 def _not_run(arm: Arm) -> dict[str, Any]:
     if arm.name == MAIN:
         raise TeacherError(
-            "The strategy 'fewgen' needs a teacher that writes without a passage; this teacher only copies. "
+            f"The strategy '{arm.mode}' needs a teacher that writes without a passage; this teacher only copies. "
             "Choose another teacher with --vars.teacher NAME, or another strategy with --vars.strategy synthesizrr."
         )
     _forget(arm.folder, FILES)

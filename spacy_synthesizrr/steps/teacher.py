@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.sourcing.settings import EXTRAPOLATE
 from spacy_synthesizrr.students.arms import FEWGEN, arm_file
 from spacy_synthesizrr.teachers import pipeline_for
 
@@ -35,15 +36,15 @@ def arms(ctx: Context) -> list[Arm]:
 def pipeline(ctx: Context, mode: str, answers: ResponseStore | None = None, *, stage: str = "") -> Language:
     """A blank pipeline with our task and the run's teacher, whose answers are remembered in the response store.
 
-    mode (str): "zero-shot", "retricl", "non-retricl" or "fewgen".
+    mode (str): Of a strategy, see `tasks.sections.task_config`.
     answers (ResponseStore | None): Where answers are remembered, if they are.
     stage (str): For the ledger.
     """
-    from spacy_synthesizrr.steps.plan import plan_settings
+    from spacy_synthesizrr.steps.plan_settings import plan_settings
     from spacy_synthesizrr.tasks.registry import task_config
 
     task = task_config(ctx.task, mode=mode)
-    if mode != FEWGEN:  # prompts cut passages where the plan measured them
+    if mode not in (FEWGEN, EXTRAPOLATE):  # prompts cut passages where the plan measured them
         task["max_context"] = plan_settings(ctx).context.max_tokens
     task["typical_refusals"] = False  # the filter NotRefused decides, where configs/curate.cfg can switch it off
     return pipeline_for(ctx, task, answers, stage=stage)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.steps.gating import check_gate, sets_of
 from spacy_synthesizrr.students.arms import MAIN, Arm, check_main
-from spacy_synthesizrr.students.scores import ACCURACY, MICRO_F, spread
+from spacy_synthesizrr.students.scores import ACCURACY, F1, MICRO_F, spread
+from spacy_synthesizrr.students.span.rows import span_file
 
 if TYPE_CHECKING:
     from confection import Config
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.students.job import Job, Trained
 
 TRAINING, STUDENT, REPORT = "training", "student", "student.json"
+PACE = "pace"  # key in export.json: rows whose number of steps this run takes, where another run sets the pace; else its own
 STRIDE, LIMIT = 100, 4_000_000_000  # the most trainings of a task; numpy takes seeds below 2 ** 32
 
 
@@ -62,8 +65,11 @@ def _body(ctx: Context) -> dict[str, Any]:
     _tidy(ctx, jobs)
     trained = train_all(ctx, jobs, config, exported)
     chosen = max((student for student in trained if student.arm == MAIN), key=lambda student: (student.dev or 0.0, -student.seed))
-    _save(ctx, chosen, exported)
-    _tell_long_texts(ctx)
+    if ctx.task.answer:
+        _save_span(ctx, chosen, exported)
+    else:
+        _save(ctx, chosen, exported)
+        _tell_long_texts(ctx)
     write_json(ctx.folder.file(REPORT), _report(ctx, exported, arms, trained, chosen))
     if not exported["dev"]["rows"]:
         say("  There are no dev rows: the last model of each training is kept, and the first seed's becomes the student.")
@@ -78,31 +84,47 @@ def plan_training(ctx: Context, exported: Mapping[str, Any], arms: Sequence[Arm]
     RAISES (StudentError): When the GPU that was asked for is not there.
     RAISES (ConfigError): When the config does not say how many steps, spaCy refuses it, or its encoder is not there.
     """
-    from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
-    from spacy_synthesizrr.students.foundations import check_builds, foundation
+    from spacy_synthesizrr.students.foundations import foundation
     from spacy_synthesizrr.students.job import Job
 
-    use_gpu(int(ctx.settings["gpu_id"]))
-    config = read_student_config(path, student_task(exported))
+    config, steps = _read_config(ctx, exported, int(exported.get(PACE) or arms[0].rows), path)
     founded = json.dumps(foundation(config.interpolate()), sort_keys=True)
-    check_builds(config)
-    steps = count_steps(config.interpolate()["training"], arms[0].rows, path=path)
     about = ctx.folder.receipt("export")["outputs"]
+    name_of = span_file if ctx.task.answer else str
+    dev = name_of("dev.spacy")
     jobs = [
         Job(
             arm=arm.name,
             seed=seed,
             steps=steps,
-            train=ctx.folder.file(arm.file),
-            dev=ctx.folder.file("dev.spacy"),
+            train=ctx.folder.file(name_of(arm.file)),
+            dev=ctx.folder.file(dev),
             folder=root / arm.name / str(seed),
-            inputs=digest(about[arm.file]["sha256"], about["dev.spacy"]["sha256"], founded),
+            inputs=digest(about[name_of(arm.file)]["sha256"], about[dev]["sha256"], founded),
         )
         for arm in arms
         if arm.run
         for seed in training_seeds(ctx.seed, ctx.task.k_seeds)
     ]
     return config, jobs
+
+
+def _read_config(ctx: Context, exported: Mapping[str, Any], rows: int, path: Path) -> tuple[Config, int]:
+    """RETURNS (Tuple[Config, int]): The student's config, checked, and the number of steps for so many rows."""
+    from spacy_synthesizrr.students.config import count_steps, read_student_config, use_gpu
+    from spacy_synthesizrr.students.foundations import check_builds
+
+    if ctx.task.answer:
+        from spacy_synthesizrr.students.span.predicting import device_of
+        from spacy_synthesizrr.students.span.settings import read_span_config
+
+        spans = read_span_config(path)
+        device_of(int(ctx.settings["gpu_id"]))
+        return spans.config, spans.training.steps(rows, path=path)
+    use_gpu(int(ctx.settings["gpu_id"]))
+    config = read_student_config(path, student_task(exported))
+    check_builds(config)
+    return config, count_steps(config.interpolate()["training"], rows, path=path)
 
 
 def training_seeds(seed: int, count: int) -> range:
@@ -125,9 +147,8 @@ def train_all(ctx: Context, jobs: Sequence[Job], config: Config, exported: Mappi
     RETURNS (List[Trained]): In the order of the jobs.
     """
     from spacy_synthesizrr.students.job import find_trained
-    from spacy_synthesizrr.students.train import train_student
 
-    about: dict[str, Any] = {"task": student_task(exported), "has_dev": exported["dev"]["rows"] > 0, "gpu_id": int(ctx.settings["gpu_id"])}
+    train = _trainer(ctx, config, exported)
     trained: list[Trained] = []
     with _told_when_stopped(jobs, trained), progress_bar("Training", total=sum(job.steps for job in jobs), unit="steps") as bar:
         for number, job in enumerate(jobs, start=1):
@@ -136,8 +157,21 @@ def train_all(ctx: Context, jobs: Sequence[Job], config: Config, exported: Mappi
             if found:
                 bar.update(job.steps)
                 shutil.rmtree(job.unfinished, ignore_errors=True)  # killed at its very end, or left by another student's training
-            trained.append(found or train_student(job, config, on_step=lambda _: bar.update(), **about))
+            trained.append(found or train(job, on_step=lambda _: bar.update()))
     return trained
+
+
+def _trainer(ctx: Context, config: Config, exported: Mapping[str, Any]) -> Callable[..., Trained]:
+    """RETURNS (Callable): Trains the student of a job; of question answering one that marks spans."""
+    about: dict[str, Any] = {"has_dev": exported["dev"]["rows"] > 0, "gpu_id": int(ctx.settings["gpu_id"])}
+    if ctx.task.answer:
+        from spacy_synthesizrr.students.span.settings import make_span_config
+        from spacy_synthesizrr.students.span.training import train_span
+
+        return partial(train_span, config=make_span_config(config), **about)
+    from spacy_synthesizrr.students.train import train_student
+
+    return partial(train_student, config=config, task=student_task(exported), **about)
 
 
 @contextlib.contextmanager
@@ -161,6 +195,15 @@ def _save(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
     about |= {"rows": exported["arms"][0]["rows"], "seed": chosen.seed, "steps": chosen.steps, "best_step": chosen.best_step}
     description = f"Text classifier for the task {exported['task']}, trained on synthetic rows. Labels: {', '.join(exported['labels'])}."
     save_student(chosen, ctx.folder.file(STUDENT), meta={"name": name, "description": description, "synthesizrr": about})
+
+
+def _save_span(ctx: Context, chosen: Trained, exported: Mapping[str, Any]) -> None:
+    from spacy_synthesizrr.students.span.model import save_copy
+
+    about = {"task": exported["task"], "run": ctx.folder.path.name, "rows": exported["arms"][0]["rows"], "seed": chosen.seed}
+    save_copy(chosen.folder, ctx.folder.file(STUDENT), {**about, "steps": chosen.steps, "best_step": chosen.best_step})
+    if long := chosen.finish.get("too_long"):
+        say(f"  {long:,} train rows are left out: no window holds their whole answer. Raise max_length.")
 
 
 def _tell_long_texts(ctx: Context) -> None:
@@ -195,6 +238,8 @@ def _report(ctx: Context, exported: Mapping[str, Any], arms: list[Arm], trained:
 
 def metric_of(exported: Mapping[str, Any]) -> str:
     """RETURNS (str): What the main score of this task is called."""
+    if exported.get("answer"):
+        return F1
     return ACCURACY if exported["exclusive"] else MICRO_F
 
 

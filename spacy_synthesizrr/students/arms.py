@@ -21,12 +21,14 @@ class Arm:
     rows (int): Rows of the train set; of an arm that was not run for lack of some label, the rows that were there.
     labels (Mapping[str, int]): Rows per label; in a multi-label task a row counts under each of its labels.
     why (str): Why this arm was not run; empty when it was.
+    spans (bool): Whether its train set is there as rows of question answering too, which a span student reads.
     """
 
     name: str
     rows: int = 0
     labels: Mapping[str, int] = field(default_factory=dict)
     why: str = ""
+    spans: bool = False
 
     @property
     def run(self) -> bool:
@@ -40,12 +42,13 @@ class Arm:
 
     def to_dict(self) -> dict[str, Any]:
         """RETURNS (dict): Plain JSON."""
-        return {**asdict(self), "labels": dict(self.labels), "run": self.run, "file": self.file}
+        told = {name: value for name, value in asdict(self).items() if name != "spans" or value}
+        return {**told, "labels": dict(self.labels), "run": self.run, "file": self.file}
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Arm:
         """row (Mapping): What `to_dict` made."""
-        return cls(row["name"], int(row["rows"]), dict(row["labels"]), row["why"])
+        return cls(row["name"], int(row["rows"]), dict(row["labels"]), row["why"], bool(row.get("spans", False)))
 
 
 def arm_file(arm: str, name: str) -> str:

@@ -7,10 +7,11 @@ trained.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.errors import ConfigError, require
+from spacy_synthesizrr.students.span.settings import SPAN
 from spacy_synthesizrr.students.transformer.settings import EXTRA, SECTION
 
 if TYPE_CHECKING:
@@ -32,15 +33,24 @@ def foundation(config: Mapping[str, Any]) -> dict[str, str]:
     from spacy_synthesizrr.embedders.sentence_layout import read_layout
 
     found = {}
+    for name, section, model in _encoders(config):
+        for package in PACKAGES:
+            require(package, EXTRA)
+            found[package] = importlib.metadata.version(package)
+        folder = model_folder(model["name"], model.get("revision"), section=section, cached=True)
+        found[name] = read_layout(folder, section=section).digest()
+    return found
+
+
+def _encoders(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """YIELDS (Tuple[str, str, Mapping]): Of every encoder its part, its section, and what stands there."""
     for name, component in dict(config.get("components") or {}).items():
         model = component.get("model") if isinstance(component, dict) else None
         if isinstance(model, dict) and model.get("@architectures") == ARCHITECTURE and "name" in model:
-            for package in PACKAGES:
-                require(package, EXTRA)
-                found[package] = importlib.metadata.version(package)
-            folder = model_folder(model["name"], model.get("revision"), section=SECTION, cached=True)
-            found[name] = read_layout(folder, section=SECTION).digest()
-    return found
+            yield name, SECTION, model
+    spans = config.get(SPAN)
+    if isinstance(spans, dict) and "name" in spans:
+        yield SPAN, SPAN, spans
 
 
 def check_builds(config: Config) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from spacy_synthesizrr.candidates import Candidate, Passage, Seed, digest
 from spacy_synthesizrr.jsonl import read_jsonl
-from spacy_synthesizrr.labelled import read_rows
+from spacy_synthesizrr.labelled import LabelledRow, read_rows
 from spacy_synthesizrr.stores.passages import batched
 from spacy_synthesizrr.students.reviewed import label_score, label_source
 from spacy_synthesizrr.taskfile import TaskSpec
@@ -36,6 +36,7 @@ class StudentRow:
     score (float | None): How sure curation is of the labels, in [0, 1]; None where nothing measured it.
     weight (float): How much the row counts, where a training looks at weights; 1 is the usual.
     written (str | None): The generated field of the task alone; None where the text has no other.
+    fields (Mapping[str, str]): All text fields of the task by name.
     """
 
     id: str
@@ -45,10 +46,11 @@ class StudentRow:
     score: float | None = None
     weight: float = 1.0
     written: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 def _row(candidate: Candidate, fields: Mapping[str, str], task: TaskSpec) -> StudentRow:
-    about = label_source(candidate), label_score(candidate), candidate.weight, fields[task.generated.name]
+    about = label_source(candidate), label_score(candidate), candidate.weight, fields[task.generated.name], fields
     return StudentRow(candidate.id, task.student_text(fields), candidate.labels, *about)
 
 
@@ -83,13 +85,20 @@ def seed_rows(path: Path, task: TaskSpec) -> Iterator[StudentRow]:
     """Stream the seeds that `plan` used as train rows; descriptions of labels are no rows."""
     for seed in read_jsonl(path, Seed.from_dict):
         if seed.origin == "gold":
-            yield StudentRow(seed.id, task.student_text(seed.fields), seed.labels, written=seed.fields[task.generated.name])
+            written = seed.fields[task.generated.name]
+            yield StudentRow(seed.id, task.student_text(seed.fields), seed.labels, written=written, fields=seed.fields)
 
 
 def labelled_rows(task: TaskSpec, kind: Literal["dev", "test", "train"]) -> Iterator[StudentRow]:
     """Stream one of the task's labelled files."""
     for row in read_rows(task, kind):
-        yield StudentRow(f"{kind}:{row.line}", task.student_text(row.fields), row.labels, written=row.fields[task.generated.name])
+        yield labelled_row(kind, row, task)
+
+
+def labelled_row(kind: str, row: LabelledRow, task: TaskSpec) -> StudentRow:
+    """RETURNS (StudentRow): A labelled row, whose id is its kind and its line."""
+    written = row.fields[task.generated.name]
+    return StudentRow(f"{kind}:{row.line}", task.student_text(row.fields), row.labels, written=written, fields=row.fields)
 
 
 class KnownRows:

@@ -15,7 +15,7 @@ from typing import Any
 from spacy_synthesizrr.candidates import label_key
 
 LabelSet = tuple[str, ...]
-ACCURACY, MICRO_F = "accuracy", "micro F"
+ACCURACY, MICRO_F, F1 = "accuracy", "micro F", "F1"
 CELL_ROWS = 50  # row numbers kept per cell of a confusion matrix
 NO_LABEL = "(none)"
 NOTHING = "–"

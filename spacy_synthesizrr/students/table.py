@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spacy_synthesizrr.students.scores import NOTHING, said
@@ -42,6 +42,45 @@ def arms_table(evaluation: Mapping[str, Any]) -> str:
     ]
     text = table(rows, header=header, divider=True, aligns=("l", *"rrrrrrr"), max_col=60).strip("\n")
     return "\n".join([text, *_notes(evaluation)])
+
+
+def spans_table(evaluation: Mapping[str, Any]) -> str:
+    """Lay out the evaluation.json of a task whose answers are spans.
+
+    RETURNS (str): One line per arm: rows, steps, F1 on dev, F1 and exact match on test; then what was compared.
+    """
+    from wasabi.tables import table
+
+    ran = [arm for arm in evaluation["arms"] if arm["run"]]
+    rows = [
+        (arm["name"], arm["rows"], arm["steps"], *map(said, (arm["dev"], arm["test"])), between(arm["interval"]), said(arm["em"]))
+        for arm in ran
+    ]
+    header = ("arm", "rows", "steps", "dev F1", "test F1", "95 % interval", "exact match")
+    text = table(rows, header=header, divider=True, aligns=("l", *"rrrrrr"), max_col=60).strip("\n")
+    return "\n".join([text, *_span_notes(evaluation)])
+
+
+def _span_notes(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{arm['name']}: {arm['why']}" for arm in evaluation["arms"] if not arm["run"])
+    dev = had_dev(evaluation["arms"])
+    if evaluation["why"]:
+        yield f"Test: {evaluation['why']}. {DEV_ALONE if dev else NO_DEV}"
+        return
+    if not dev:
+        yield NO_DEV
+    yield (
+        f"F1 over words and exact match in percent, as SQuAD counts them, mean ± standard deviation over training seeds; "
+        f"{evaluation['rows']} test rows."
+    )
+    if evaluation["rows"] < FEW:
+        yield FEW_ROWS
+    chosen = evaluation["chosen"]
+    score, em = (chosen["intervals"][name] for name in ("score", "em"))
+    yield (
+        f"The student (training seed {chosen['seed']}): F1 {100 * score['value']:.1f}, 95 % interval {between(score)}; "
+        f"exact match {100 * em['value']:.1f}, {between(em)}."
+    )
 
 
 def between(interval: Mapping[str, float] | None) -> str:

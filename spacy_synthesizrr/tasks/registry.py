@@ -1,4 +1,4 @@
-"""The registered tasks, `synthesizrr.Refine.v1` and `synthesizrr.FewGen.v1`, and their configs.
+"""The registered tasks `synthesizrr.Refine.v1` and `synthesizrr.FewGen.v1`; those of S3 stand in s3.py.
 
 spacy-llm finds them by entry points. Every argument is a key of the config section `[components.….task]`.
 """
@@ -6,20 +6,30 @@ spacy-llm finds them by entry points. Every argument is a key of the config sect
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Literal
+from typing import Any, Callable, Dict, Iterable, List, Literal, Tuple
 
+from spacy_synthesizrr.answer_spans import ANSWERABLE
 from spacy_synthesizrr.errors import ConfigError, choices
-from spacy_synthesizrr.taskfile import TaskSpec, read_task
+from spacy_synthesizrr.instructions import EXTRAPOLATE as LIKE
+from spacy_synthesizrr.instructions import WITHOUT_DOCUMENT
+from spacy_synthesizrr.taskfile import read_task
 from spacy_synthesizrr.tasks.render import read_template
+from spacy_synthesizrr.tasks.sections import EXTRAPOLATE, FEWGEN, REFINE, STEPBYSTEP, label_rows, words_of
+from spacy_synthesizrr.tasks.sections import task_config as task_config
 from spacy_synthesizrr.tasks.task import SynthesisTask
 from spacy_synthesizrr.tasks.words import MODES, PLACEHOLDER, PromptWords, read_labels
 
-REFINE, FEWGEN = "synthesizrr.Refine.v1", "synthesizrr.FewGen.v1"
-TEMPLATE_OF = {REFINE: "refine.v1", FEWGEN: "fewgen.v1"}
-REFINE_INSTRUCTION = "Write a text {verbalization} that uses facts from the document above."
-FEWGEN_INSTRUCTION = "Write a text {verbalization}."
+TEMPLATE_OF = {REFINE: "refine.v1", FEWGEN: "fewgen.v1", STEPBYSTEP: "stepbystep.v1", EXTRAPOLATE: "extrapolate.v1"}
+SHOWS: Mapping[str, Tuple[Literal["passage", "parent", ""], bool]] = {  # what a candidate must bring; whether its passage is shown
+    REFINE: ("passage", True), FEWGEN: ("", False), STEPBYSTEP: ("", True), EXTRAPOLATE: ("parent", False),
+}  # fmt: skip
+INSTRUCTIONS = {
+    REFINE: "Write a text {verbalization} that uses facts from the document above.",
+    FEWGEN: WITHOUT_DOCUMENT,
+    STEPBYSTEP: WITHOUT_DOCUMENT,
+    EXTRAPOLATE: LIKE.replace("{instruction}", WITHOUT_DOCUMENT),
+}
 
 Labels = Dict[str, Any] | List[Any] | str | None
 Examples = Callable[[], Iterable[Dict[str, Any]]] | Iterable[Dict[str, Any]] | None
@@ -45,6 +55,7 @@ def make_refine_task(
     examples: Examples = None,
     chat_turns: bool = False,
     typical_refusals: bool = True,
+    avoid_instruction: str | None = None,
 ) -> SynthesisTask:
     """Refine a passage into a text of a label (SynthesizRR, Divekar & Durrett 2024, §3).
 
@@ -66,6 +77,8 @@ def make_refine_task(
         `spacy.FewShotReader.v1`, for candidates that were planned without shots.
     chat_turns (bool): Shots as turns of a chat instead of one message.
     typical_refusals (bool): Whether answers that open as refusals do count as such, beside the refusal marker.
+    avoid_instruction (str): What follows the instruction where the plan names labels for which the text must not be taken;
+        `{verbalization}` marks their place. By default the instruction itself, quoted as what must not fit.
     RETURNS (SynthesisTask): The task.
     """
     given = {
@@ -73,8 +86,9 @@ def make_refine_task(
         "refusal_marker": refusal_marker, "length_header": length_header, "refusal_instruction": refusal_instruction,
         "max_words": max_words, "field": field, "carried": carried,
         "mode": mode, "max_context": max_context, "chat_turns": chat_turns, "typical_refusals": typical_refusals,
+        "avoid_instruction": avoid_instruction,
     }  # fmt: skip
-    return _make(REFINE, given, labels=labels, task=task, template=template, examples=examples)
+    return make_task(REFINE, given, labels=labels, task=task, template=template, examples=examples)
 
 
 def make_fewgen_task(
@@ -106,61 +120,35 @@ def make_fewgen_task(
         "max_words": max_words, "field": field, "carried": carried, "mode": "non-retricl", "chat_turns": chat_turns,
         "typical_refusals": typical_refusals,
     }  # fmt: skip
-    return _make(FEWGEN, given, labels=labels, task=task, template=template, examples=examples)
+    return make_task(FEWGEN, given, labels=labels, task=task, template=template, examples=examples)
 
 
-def task_config(task: TaskSpec, *, mode: str) -> Dict[str, Any]:
-    """The config section of a task file: `nlp.add_pipe("llm_synthesizrr", config={"task": task_config(task, mode=...)})`.
-
-    task (TaskSpec): The task file. Everything is copied into the section; the file is not needed afterwards.
-    mode (str): "zero-shot", "retricl", "non-retricl" or "fewgen".
-    RETURNS (Dict[str, Any]): With "@llm_tasks"; labels as a list, because confection splits keys at "=" and ":".
-    RAISES (ConfigError): For an unknown mode.
-    """
-    if mode not in (*MODES, "fewgen"):
-        raise ConfigError(f"Unknown mode '{mode}'. {choices(mode, (*MODES, 'fewgen'))}")
-    name = FEWGEN if mode == "fewgen" else REFINE
-    section = {**_from_task(task, name), "labels": _label_rows(task)}
-    if name == FEWGEN:
-        section.pop("document_header")
-    else:
-        section["mode"] = mode
-    return {"@llm_tasks": name, **section}
-
-
-def _make(
-    name: str, given: Mapping[str, Any], *, labels: Labels, task: str | None, template: str | None, examples: Examples
+def make_task(
+    name: str, given: Mapping[str, Any], *, labels: Labels, task: str | None, template: str | None, examples: Examples = None
 ) -> SynthesisTask:
+    """Build a task from its arguments, with the words of a task file for those that are not given.
+
+    name (str): Registered name. given (Mapping): Words; None where they are not given.
+    RAISES (ConfigError): For an instruction or a mode that is not right.
+    """
     spec = read_task(Path(task)) if task else None
-    base = _from_task(spec, name) if spec else {"instruction": FEWGEN_INSTRUCTION if name == FEWGEN else REFINE_INSTRUCTION}
+    base = words_of(spec, name) if spec else {"instruction": INSTRUCTIONS[name]}
     values = {**base, **{key: value for key, value in given.items() if value is not None}}
+    if "example_header" in values:  # what stands before the text that is shown: answers that repeat it are parsed by it
+        values["document_header"] = values.pop("example_header")
     words = PromptWords(**values)
-    if template is None and PLACEHOLDER not in words.instruction:
+    chosen = read_labels(labels if labels or spec is None else label_rows(spec))
+    if template is None and PLACEHOLDER not in words.instruction and [*chosen] != [ANSWERABLE]:
         raise ConfigError(
             f"[task] instruction lacks {PLACEHOLDER}: without it the teacher is not told the label (was: {words.instruction!r})."
         )
     _check_mode(words.mode)
     shots: Sequence[Mapping[str, Any]] = list((examples() if callable(examples) else examples) or ())
-    chosen = read_labels(labels if labels or spec is None else _label_rows(spec))
     text = read_template(TEMPLATE_OF[name]) if template is None else template
-    return SynthesisTask(name, text, words=words, labels=chosen, examples=shots, refines=name == REFINE)
+    needs, passages = SHOWS[name]
+    return SynthesisTask(name, text, words=words, labels=chosen, examples=shots, needs=needs, passages=passages)
 
 
 def _check_mode(mode: str) -> None:
     if mode not in MODES:
         raise ConfigError(f"[task] mode = '{mode}' is unknown. {choices(mode, MODES)}")
-
-
-def _label_rows(task: TaskSpec) -> List[Dict[str, str]]:
-    return [{"name": name, "verbalization": spec.verbalization, "definition": spec.definition} for name, spec in task.labels.items()]
-
-
-def _from_task(task: TaskSpec, name: str) -> Dict[str, Any]:
-    """The words of a task file that a task shares with it; a carried field that is the passage itself is not shown twice."""
-    shared = {spec.name for spec in fields(PromptWords)} & set(type(task.prompt).model_fields)
-    values: Dict[str, Any] = {key: getattr(task.prompt, key) for key in sorted(shared)}
-    if name == FEWGEN:
-        values["instruction"] = task.prompt.instruction_without_document or FEWGEN_INSTRUCTION
-    values["field"] = task.generated.name
-    values["carried"] = {spec.name: spec.title for spec in task.carried if spec.origin == "seed"}
-    return values

@@ -14,6 +14,7 @@ import jinja2
 import jinja2.meta
 import jinja2.sandbox
 
+from spacy_synthesizrr.answer_spans import ANSWERABLE
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.errors import ConfigError, choices
 from spacy_synthesizrr.prompts import Prompt
@@ -22,14 +23,15 @@ from spacy_synthesizrr.tasks.words import PLACEHOLDER, LabelWords, PromptWords, 
 
 TEMPLATES = Path(__file__).parent / "templates"
 VARIABLES = (
-    "answer_header", "definition", "document_header", "fields", "instruction", "labels", "length_header", "length_hint", "max_words",
-    "passage", "refusal_instruction", "refusal_marker", "shots", "verbalization",
+    "answer_header", "avoid", "basis_instruction", "definition", "document_header", "fields", "instruction", "labels", "length_header",
+    "length_hint", "max_words", "parent", "passage", "rationales", "refusal_instruction", "refusal_marker", "shots", "verbalization",
 )  # fmt: skip
 _DUMMY: dict[str, Any] = {
     **{name: name for name in VARIABLES},
     "fields": [{"name": "field", "header": "Field", "text": "text"}],
     "labels": ["label"],
     "max_words": 1,
+    "rationales": [{"header": "Reasons", "texts": ["text"]}],
     "shots": [{"document": "document", "text": "text", "fields": [{"name": "field", "header": "Field", "text": "text"}]}],
 }
 
@@ -85,6 +87,9 @@ def render_prompt(
     passage: str = "",
     fields: Mapping[str, str] | None = None,
     shots: Sequence[Mapping[str, Any]] = (),
+    parent: str = "",
+    avoid: Sequence[str] = (),
+    rationales: Sequence[Mapping[str, Any]] = (),
 ) -> Prompt:
     """Render the prompt of one candidate.
 
@@ -94,11 +99,15 @@ def render_prompt(
     passage (str): The passage to refine, empty without one.
     fields (Mapping[str, str]): Carried fields by name; those that `words.carried` names are shown.
     shots (Sequence[Mapping]): {"text", "document", "fields"}.
+    parent (str): A text of these labels that another one shall be like.
+    avoid (Sequence[str]): Verbalizations of labels for which the text must not be taken.
+    rationales (Sequence[Mapping]): {"header", "text"}: reasons and attributes to write from.
     RETURNS (Prompt): Text and chat messages; with `chat_turns` each shot is a turn of user and assistant.
     """
     values = _values(words, candidate.labels, labels)
     passage = cut_context(passage, words.max_context)
-    asked = {"passage": passage, "fields": _shown(fields or {}, words)}
+    asked = {"passage": passage, "fields": _shown(fields or {}, words), "parent": parent, "avoid": words.avoid(avoid)}
+    asked["rationales"] = _grouped(rationales)
     shown = [_shot(shot, words) for shot in shots]
     text = template.render({**values, **asked, "shots": shown}).strip()
     messages = _turns(template, values, asked, shown) if words.chat_turns and shown else ()
@@ -118,10 +127,13 @@ def check_labels(template: jinja2.Template, words: PromptWords, labels: Mapping[
     name (str): What errors call the template.
     RAISES (ConfigError): Names the two labels.
     """
+    if [*labels] == [ANSWERABLE]:
+        return  # question answering: there is no label to be told
+    never = {"avoid": ""}  # it names another label
     tried = labels if len(labels) > 1 else {label: LabelWords(f"about {label}") for label in ("a", "b")}
     seen: dict[str, str] = {}
     for label, its_words in tried.items():
-        text = template.render({**_DUMMY, **_values(words, [label], [its_words]), "shots": []})
+        text = template.render({**_DUMMY, **_values(words, [label], [its_words]), **never, "shots": []})
         if text in seen:
             raise ConfigError(
                 f"Template '{name}' gives the labels '{seen[text]}' and '{label}' the same prompt, so the teacher is not told the label. "
@@ -135,6 +147,7 @@ def _values(words: PromptWords, names: Sequence[str], labels: Sequence[LabelWord
     verbalization = join_phrases([label.verbalization for label in labels])
     return {
         "answer_header": words.answer_header,
+        "basis_instruction": words.basis_instruction,
         "definition": " ".join(label.definition for label in labels if label.definition),
         "document_header": words.document_header,
         "instruction": words.instruction.replace(PLACEHOLDER, verbalization),
@@ -157,12 +170,21 @@ def _shot(shot: Mapping[str, Any], words: PromptWords) -> dict[str, Any]:
     return {"document": document, "text": str(shot["text"]), "fields": _shown(shot.get("fields") or {}, words)}
 
 
+def _grouped(rationales: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What stands under one header together, in the order in which the headers come."""
+    found: dict[str, list[str]] = {}
+    for item in rationales:
+        found.setdefault(str(item["header"]), []).append(str(item["text"]))
+    return [{"header": header, "texts": texts} for header, texts in found.items()]
+
+
 def _turns(
     template: jinja2.Template, values: Mapping[str, Any], asked: Mapping[str, Any], shots: Sequence[Mapping[str, Any]]
 ) -> tuple[dict[str, str], ...]:
     """The same template asks each question; a shot's answer is what the assistant said to it."""
     messages = []
     for shot in shots:
-        question = template.render({**values, "passage": shot["document"], "fields": shot["fields"], "shots": []}).strip()
+        other = {"passage": shot["document"], "fields": shot["fields"], "avoid": "", "rationales": [], "parent": ""}
+        question = template.render({**values, **other, "shots": []}).strip()
         messages += [{"role": "user", "content": question}, {"role": "assistant", "content": shot["text"]}]
     return (*messages, {"role": "user", "content": template.render({**values, **asked, "shots": []}).strip()})

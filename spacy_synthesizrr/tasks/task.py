@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Tuple, cast
+from typing import Any, Dict, Iterable, List, Literal, Tuple, cast
 
 import srsly
 from spacy.language import Language
@@ -28,6 +28,11 @@ from spacy_synthesizrr.tasks.shards import answered
 from spacy_synthesizrr.tasks.words import LabelWords, PromptWords, read_labels
 
 STATE = "synthesizrr_task.json"
+LACKS = {
+    "passage": "and {name} refines one. Put synthesizrr_retriever with a store before it, or use the task synthesizrr.FewGen.v1.",
+    "parent": "and {name} writes another text like it. Plan it from the error of a student, as a loop does, or write the text under "
+    "'parent' into doc._.synthesizrr_planned.",
+}
 TOKEN_SHARE = 0.5  # of a model's context for the passage; instruction, shots and answer need the rest
 
 
@@ -39,7 +44,8 @@ class SynthesisTask:
     words (PromptWords): The phrases of the prompt.
     labels (Mapping[str, LabelWords]): The labels in words.
     examples (Sequence[Mapping]): Fixed shots {"label", "text", "document"}, for candidates planned without shots.
-    refines (bool): Whether a prompt shows a passage (Refine) or none (FewGen).
+    needs (str): What a candidate must bring: "passage" (Refine), "parent" (Extrapolate) or nothing.
+    passages (bool): Whether a prompt shows the passage of a candidate that has one.
     """
 
     def __init__(
@@ -50,11 +56,12 @@ class SynthesisTask:
         words: PromptWords,
         labels: Mapping[str, LabelWords],
         examples: Sequence[Mapping[str, Any]] = (),
-        refines: bool = True,
+        needs: Literal["passage", "parent", ""] = "passage",
+        passages: bool = True,
     ) -> None:
-        self.name, self.words, self.refines = name, words, refines
+        self.name, self.words, self.needs, self.passages = name, words, needs, passages
         self._template = template
-        self._compiled = compile_template(template, name=f"{name} template", needs=("passage",) if refines else ())
+        self._compiled = compile_template(template, name=f"{name} template", needs=(needs,) if needs else ())
         self._labels = dict(labels)
         check_labels(self._compiled, words, self._labels, name=f"{name} template")
         self._examples = [dict(example) for example in examples]
@@ -86,7 +93,7 @@ class SynthesisTask:
         docs (Iterable[Doc]): Docs with `doc._.synthesizrr_planned`.
         context_length (int): The model's context in tokens; a passage takes half of it at most.
         YIELDS (Tuple[Iterable[Prompt], Iterable[Doc]]): The prompts of a Doc, in plan order, and the Doc itself.
-        RAISES (PlanError): For a Doc with too many planned candidates, or one without a passage to refine.
+        RAISES (PlanError): For a Doc with too many planned candidates, or one without the passage or text that its prompt needs.
         RAISES (ConfigError): For a label that the task does not know.
 
         A field that is the passage itself then says on the Doc what the prompt shows of it.
@@ -94,7 +101,7 @@ class SynthesisTask:
         for doc in docs:
             planned = planned_of(doc)
             prompts = [self.prompt(item, context_length) for item in planned]
-            if self.refines and any(item.get("from_passage") for item in planned):
+            if self.passages and any(item.get("from_passage") for item in planned):
                 doc._.set(PLANNED, [_as_shown(item, prompt.passage) for item, prompt in zip(planned, prompts, strict=True)])
             yield prompts, [doc] * max(len(prompts), 1)
 
@@ -104,12 +111,9 @@ class SynthesisTask:
         planned (Mapping): An item of `doc._.synthesizrr_planned`.
         """
         candidate = Candidate.from_dict(planned["candidate"])
-        passage = str(planned.get("passage") or "") if self.refines else ""
-        if self.refines and not passage.strip():
-            raise PlanError(
-                f"Candidate {candidate.id} ({candidate.key}) has no passage, and {self.name} refines one. "
-                "Put synthesizrr_retriever with a store before it, or use the task synthesizrr.FewGen.v1."
-            )
+        passage = str(planned.get("passage") or "") if self.passages else ""
+        if self.needs and not str(planned.get(self.needs) or "").strip():
+            raise PlanError(f"Candidate {candidate.id} ({candidate.key}) has no {self.needs}, {LACKS[self.needs].format(name=self.name)}")
         if context_length is not None:
             passage = cut_context(passage, int(context_length * TOKEN_SHARE))
         return render_prompt(
@@ -120,6 +124,9 @@ class SynthesisTask:
             passage=passage,
             fields=planned.get("fields") or {},
             shots=self._shots(candidate, planned.get("shots") or ()),
+            parent=str(planned.get("parent") or ""),
+            avoid=planned.get("avoid") or (),
+            rationales=planned.get("rationales") or (),
         )
 
     def _words_of(self, candidate: Candidate, verbalizations: Sequence[str]) -> List[LabelWords]:
@@ -138,7 +145,7 @@ class SynthesisTask:
 
     def _shots(self, candidate: Candidate, planned: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """The plan's shots, where the mode shows any; else the fixed examples of the candidate's labels."""
-        if planned and (self.words.mode != "zero-shot" or not self.refines):
+        if planned and self.words.mode != "zero-shot":
             return planned
         return [example for example in self._examples if set(_labels_of(example)) == set(candidate.labels)]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spacy_synthesizrr.errors import ConfigError, choices
+from spacy_synthesizrr.instructions import avoid_words
 
 Mode = Literal["zero-shot", "retricl", "non-retricl"]
 MODES = ("zero-shot", "retricl", "non-retricl")
@@ -45,6 +46,9 @@ class PromptWords:
     max_context (int): Longest passage, in tokens as the plan estimates them; it is cut at a sentence.
     chat_turns (bool): Shots as turns of user and assistant instead of one message.
     typical_refusals (bool): Whether an answer that opens as refusals do is one, beside the refusal marker.
+    basis_instruction (str): What follows the instruction where reasons or attributes are shown.
+    avoid_instruction (str): What follows it where a text must not be taken for another label, which `{verbalization}` names; by default
+        the instruction itself, quoted as what must not fit.
     """
 
     instruction: str
@@ -61,6 +65,13 @@ class PromptWords:
     max_context: int = 400
     chat_turns: bool = False
     typical_refusals: bool = True
+    basis_instruction: str = ""
+    avoid_instruction: str = ""
+
+    def avoid(self, verbalizations: Sequence[str]) -> str:
+        """RETURNS (str): What the text must not be, one sentence for each wrong label; empty without any."""
+        said = self.avoid_instruction or avoid_words(self.instruction)
+        return " ".join(said.replace(PLACEHOLDER, one) for one in verbalizations)
 
 
 def read_labels(value: Mapping[str, Any] | Sequence[Any] | str | None) -> dict[str, LabelWords]:

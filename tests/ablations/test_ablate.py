@@ -148,6 +148,13 @@ def test_two_arms_that_ask_for_the_same_are_told(new, capsys):
     assert "'more' asks for the same as 'few'" in capsys.readouterr().out
 
 
+def test_draws_that_plan_the_same_rows_are_told_before_anybody_is_asked(new, capsys):
+    GRID.write_text(GRID.read_text() + "draws: [0, 1]\n")
+    ablate(GRID, {}, dry_run=True)
+    said = capsys.readouterr().out
+    assert "Mind: two draws of an arm plan up to" in said and said.index("Mind: two draws") < said.index("Together: About")
+
+
 def test_dry_run_prices_every_run_and_asks_nothing(new, capsys):
     assert ablate(GRID, {}, dry_run=True) is None
     said = capsys.readouterr().out

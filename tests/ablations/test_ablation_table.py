@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from spacy_synthesizrr.ablations.figure import figure
-from spacy_synthesizrr.ablations.overlap import shared_rows
+from spacy_synthesizrr.ablations.overlap import shared_plans, shared_rows
 from spacy_synthesizrr.ablations.results import over_draws
 from spacy_synthesizrr.ablations.table import HERE, UNCLEAR, markdown, notes, table, verdict
 from spacy_synthesizrr.candidates import Candidate
@@ -68,6 +68,16 @@ def test_shared_rows_are_counted_between_draws(tmp_path):
         write_jsonl(tmp_path / name / "accepted.jsonl", rows)
     assert shared_rows(folders) == 0.5
     assert shared_rows(folders[1:]) is None
+
+
+def test_shared_plans_are_known_before_anybody_is_asked(tmp_path):
+    folders = []
+    for name, ids in {"a": "pqr", "b": "qrs", "c": ""}.items():
+        folders.append(RunFolder(tmp_path / name))
+        rows = [Candidate(id, "s", ("x",), "seed", None, reserve=id in "rs").to_dict() for id in ids]
+        write_jsonl(tmp_path / name / "planned.jsonl", rows)
+    assert shared_plans(folders) == 1.0  # q of b stands in a; rows of the reserve do not count
+    assert shared_plans(folders[1:]) is None
 
 
 def test_a_row_has_difference_interval_and_draws():

@@ -67,10 +67,16 @@ def test_texts_that_share_few_words_with_the_task_stay(text):
 
 
 def test_phrases_are_those_of_every_label_and_empty_ones_are_left_out():
-    assert phrases(INPUTS) == [
-        "Write a headline about sport for the article above.", "Write a headline about science for the article above.",
-        "one short sentence", "If the text above cannot serve this, write only: DOES NOT FIT",
-    ]  # fmt: skip
+    found = phrases(INPUTS)
+    assert found[:2] == ["Write a headline about sport for the article above.", "Write a headline about science for the article above."]
+    assert found[-2:] == ["one short sentence", "If the text above cannot serve this, write only: DOES NOT FIT"]
+    assert all(found) and len(found) == len({*found})
+
+
+def test_phrases_of_the_later_prompts_count_in_the_words_that_are_shown():
+    found = phrases(INPUTS)
+    assert "Base it on what is listed above." in found
+    assert "Write a text about sport. It should be similar to the text above, but a new text in other words." in found
 
 
 @pytest.mark.parametrize("make", [make_shot_copy, make_prompt_copy])

@@ -113,3 +113,17 @@ def test_row_that_is_not_mended_is_the_same_row():
     generated = ROW.after(Event("synthesize", GENERATED), fields={"hypothesis": TEXT})
     done = judge(generated, "", Chain([make_boilerplate()(FilterInputs(PAIR))]), field="hypothesis")
     assert done == replace(generated, status="accepted", events=(*generated.events, Event("synthesize", "accepted")))
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ('Here is a summary of the article. "Oslo won the cup."', "Oslo won the cup."),
+        ('"Here is a summary of the article. Oslo won the cup."', "Oslo won the cup."),
+        ("“Here is a summary of the article. Oslo won the cup.”", "Oslo won the cup."),
+        ('Here is a summary of the article. "Yes," she said, "we won."', '"Yes," she said, "we won."'),
+        ('Here is a summary of the article. The song is "Oslo"', 'The song is "Oslo"'),
+    ],
+)
+def test_quotes_that_wrapped_the_text_go_with_the_opening(written, left):
+    assert cut_opening(written) == left

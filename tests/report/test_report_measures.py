@@ -4,53 +4,14 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from report_numbers import measured
 
 from spacy_synthesizrr.report import measures
 
 
 @pytest.fixture(scope="module")
 def metrics():
-    """What `measure` writes, cut down to one set beside gold."""
-    bleus = {f"self_bleu_{n}": {"value": 0.5 / n, "n": 40} for n in range(1, 6)}
-    sized = {"words": {"value": 20.5, "n": 40}, **{f"distinct_{n}": {"value": 0.4, "n": 40} for n in (1, 2, 3)}, **bleus}
-    sized["compression_ratio"] = {"value": 2.0, "n": 40}
-    lengths = {"words": {"n": 60, "mean": 20.0, "sd": 2.0, "min": 10, "median": 20, "max": 30}, "chars": {"n": 60}, "per_label": {}}
-    words = {"divergence": 0.3, "known": 0.5, "strange": 0.2, "more": [{"word": "delve", "z": 3.0}], "less": []}
-    gap = {"vocabulary": words, "lengths": {"gold": 20, "mean": 22, "ratio": 1.1, "distance": 2.5}}
-    interval = {"value": 0.7, "low": 0.6, "high": 0.8}
-    judged = {"n": 60, "seen": 2, "value": 0.7, "interval": interval, "shuffled": 0.25, "pairs": [{"asked": "a", "found": "b", "rows": 9}]}
-    person = {"entropy": 1.5, "mentions": 9, "different": 4, "texts": 5, "top_share": 0.6, "top_texts": 0.4}
-    person["top"] = [{"entity": "<b>Ann</b>", "mentions": 5, "share": 0.55}]
-    source = {"n": 60, "different": 30, "mean": 2.0, "most": 5, "most_share": 0.1, "effective": 25.0}
-    heat = {"labels": ["a", "b"], "n": [30, 30], "cosines": [[0.5, 0.1], [0.1, None]]}
-    novel = {f"novel_{n}": 0.1 * n for n in (1, 2, 3, 5)}
-    cover = {"value": 0.4, "radius": 0.3, "gold": 20, "n": 20}
-    return {
-        "sets": {"main": {"labels": {"n": 60}, "lengths": lengths}},
-        "equal": {"n": 20, "seed": 0, "sets": {"main": sized}},
-        "groups": [
-            {"n": 20, "sets": {"main": sized, "seeds": sized, "dev": sized}},
-            {"n": 40, "sets": {"main": sized, "dev": sized}},
-            {"n": 60, "sets": {"main": sized, "random": sized}},
-        ],
-        "labels": {"a": {"n": 30, "sets": {"main": {"words": {"value": 20, "n": 30}, **bleus}}}},
-        "entities": {"pipeline": "en_x 1.0", "n": 40, "sets": {"main": {"words": 20.5, "n": 40, "types": {"PERSON": person}}}},
-        "preservation": {"trained_on": {"dev": 40}, "gold": {**interval, "value": 0.9, "low": 0.8, "high": 0.95}, "arms": {"main": judged}},
-        "gaps": {"gold": "dev", "n": 20, "sets": {"main": gap, "gold": gap}},
-        "vectors": {
-            "embedder": "tiny", "variety": {"n": 40, "sets": {"main": {"words": 20, "spread": 0.6, "nearest": {"median": 0.2}}}},
-            "labels": {"main": heat, "gold": heat}, "coverage": {"gold": "dev", "n": 20, "sets": {"main": cover, "gold": cover}},
-        },
-        "mauve": {
-            "embedder": "tiny", "gold": "dev", "scaling": 1.0, "floor": 0.5,
-            "labels": {
-                "all labels": {"n": 40, "clusters": 4, "sets": {"main": {"mean": 0.8, "sd": 0.02}, "gold": {"mean": 0.97, "sd": None}}},
-                "a": {"missing": "9 rows on each side; 30 are needed."},
-            },
-        },
-        "novelty": {"against": "corpus", "passages": 99, "sets": {"main": {"n": 60, "words": 20, **novel}}},
-        "sources": {"main": {"passages": source, "seeds": source}},
-    }  # fmt: skip
+    return measured()
 
 
 def tables(part):
@@ -127,6 +88,27 @@ def test_numbers_of_an_earlier_release_have_the_parts_that_they_have(metrics):
     old = {name: metrics[name] for name in ("sets", "equal")}
     assert list(parts(old)) == ["measures"] and "Variety, on 20 rows of each set" in tables(parts(old)["measures"])
     assert parts(None)["measures"].missing
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("exported", "3 rows of the main arm give a dev or test row away; they are neither exported nor measured."),
+        ("accepted", "Of those of the main arm 3 give a dev or test row away and are not exported"),
+    ],
+)
+def test_rows_that_are_not_exported_are_counted_where_they_would_flatter(metrics, rows, said):
+    gate = {"arms": {"main": {"rows": 60, "equal": 1, "ngram": 2, "similarity": 0}}}
+    numbers = {"measures": {**metrics, "rows": rows}, "run": "r", "gate": gate}
+    for part in (measures.closeness(numbers), measures.preserved(numbers)):
+        assert said in " ".join(part.sentences)
+
+
+def test_labels_kept_says_that_filters_chose_the_rows(metrics):
+    filters = {"labels": {"acted": "review"}, "doubt": {"acted": "reject"}, "map": {"labels": {"a": {}}, "keep": "confidence"}}
+    curation = {"arms": {"main": {"filters": filters}}}
+    assert "Set filters (doubt, map) left the rows" in " ".join(measures.preserved({"measures": metrics, "curation": curation}).sentences)
+    assert "Set filters" not in " ".join(measures.preserved({"measures": metrics}).sentences)
 
 
 def test_parts_come_from_what_measure_writes(walked):

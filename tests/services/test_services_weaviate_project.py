@@ -80,7 +80,7 @@ def test_the_other_searches_plan_too(walked, search, most):
     text = path.read_text(encoding="utf-8")
     assert 'search = "hybrid"' in text
     (path.parent / f"strategy.{search}.cfg").write_text(text.replace('search = "hybrid"', f'search = "{search}"'), encoding="utf-8")
-    for step in ("prepare", "index", "plan"):
+    for step in ("prepare", "index", "rationales", "plan"):
         done = walked.run(command=step, run=search, store="weaviate", strategy=search, per_label=3)
         assert done.returncode == 0, done.stdout + done.stderr
     similarities = [row["similarity"] for row in walked.rows(search, "planned.jsonl")]

@@ -14,6 +14,7 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.set_filters import cartography
 from spacy_synthesizrr.set_filters.cartography import cells, make_cartography
 from spacy_synthesizrr.set_filters.running import Rows, SetInputs
 from spacy_synthesizrr.students.cartography import Dynamics, Map, data_map, own_label
@@ -91,7 +92,14 @@ def test_a_range_of_correctness(inputs):
 def test_the_map_tells_every_row_and_leaves_no_file(inputs):
     _, told = judge(inputs)
     assert sum(cell[2] for about in told["labels"].values() for cell in about["map"]) == 40
-    assert not list(inputs.folder.glob(".cartography*"))
+    assert not list(inputs.folder.rglob("*cartography*"))
+
+
+def test_what_a_killed_map_leaves_lies_where_the_next_step_clears_away(inputs, monkeypatch):
+    found = []
+    monkeypatch.setattr(cartography, "data_map", lambda train, *given, **how: found.append(train) or data_map(train, *given, **how))
+    judge(inputs)
+    assert found[0].relative_to(inputs.folder).parts[0] == ".curating.part"  # see receipts.locked
 
 
 def test_a_map_on_which_all_rows_lie_together_is_told(inputs):

@@ -18,10 +18,12 @@ from spacy_synthesizrr.jsonl import write_jsonl
 from spacy_synthesizrr.labelled import read_seeds
 from spacy_synthesizrr.lookup import Lookup
 from spacy_synthesizrr.receipts import RunFolder
-from spacy_synthesizrr.set_filters import evidence
+from spacy_synthesizrr.set_filters import blind, evidence
+from spacy_synthesizrr.set_filters.gold_rows import read_gold_rows
 from spacy_synthesizrr.set_filters.labels import make_verify_labels
 from spacy_synthesizrr.set_filters.running import Rows, SetInputs
 from spacy_synthesizrr.taskfile import read_task
+from spacy_synthesizrr.teachers import pipeline_for
 
 WORDS = {
     "sport": "goal match striker coach league keeper stadium referee sprint medal".split(),
@@ -273,6 +275,55 @@ def test_an_index_without_embedder_leaves_the_student_to_judge(tmp_path):
     assert "The judge 'gold' says nothing: texts cannot be embedded here" in told["said"] and len(verdicts) == 72
 
 
+def with_texts(run, text):
+    """All rows and seeds say the same."""
+    write_jsonl(run.path / "rows.jsonl", [replace(row, fields={"text": text}).to_dict() for row in run.rows])
+    seeds = [replace(seed, fields={"text": text}) for seed in run.inputs.lookup.seeds.values()]
+    run.inputs = replace(run.inputs, lookup=Lookup(run.inputs.task, run.inputs.lookup.store, seeds))
+
+
+def test_texts_without_a_word_are_judged_by_no_student(tmp_path):
+    run = Run(tmp_path)
+    with_texts(run, "!!!")
+    verdicts, told = run.judge(judges=["student"], action="reject")
+    assert all(verdict.accepted and verdict.detail["unjudged"] for verdict in verdicts) and told["unjudged"] == len(verdicts) == 72
+
+
+def test_a_task_of_one_label_has_nothing_to_check(tmp_path):
+    run = Run(tmp_path)
+    one = run.inputs.task.model_copy(update={"labels": {"sport": run.inputs.task.labels["sport"]}})
+    seeds = [seed for seed in run.seeds if seed.labels == ("sport",)]
+    found = make_verify_labels().bind(replace(run.inputs, lookup=Lookup(one, run.inputs.lookup.store, seeds)))
+    assert isinstance(found, SwitchedOff) and "one label" in found.reason
+
+
+def test_a_row_is_given_no_label_set_that_the_task_does_not_know(tmp_path):
+    sets = "exclusive: false\nlabel_sets: [[sport], [business, science]]\nlabels:"
+    run = Run(tmp_path, wrong=0.3)
+    run.inputs = replace(run.inputs, lookup=Lookup(in_sets(run, "exclusive: false\nlabels:"), run.inputs.lookup.store, run.seeds))
+    free = {verdict.labels for verdict in run.judge(action="relabel")[0]}
+    run.inputs = replace(run.inputs, lookup=Lookup(in_sets(run, sets), run.inputs.lookup.store, run.seeds))
+    known = {verdict.labels for verdict in run.judge(action="relabel")[0]}
+    assert ("business",) in free and known <= {None, ("sport",), ("business", "science")}
+
+
+def in_sets(run, said):
+    """RETURNS: The task with other words in the place of `labels:`."""
+    path = run.path / "other.yml"
+    path.write_text(TASK.replace("labels:", said, 1))
+    return read_task(path)
+
+
+def test_rows_of_one_error_are_held_back_together(tmp_path):
+    """A seed that a loop made of an error has a text as any seed has; only descriptions have none in common with their rows."""
+    run = Run(tmp_path, per_seed=4)
+    errors = [replace(seed, origin="error") for seed in run.seeds]
+    panel = evidence.Panel(replace(run.inputs, lookup=Lookup(run.inputs.task, None, errors)), ("student",), 5, None, 0)
+    ids = [(row.id, row.seed_id) for row in run.rows]
+    folds = panel._folds(ids, read_gold_rows(panel.inputs, ["seeds"])).rows
+    assert all(len({fold for fold, (_, own) in zip(folds, ids, strict=True) if own == seed.id}) == 1 for seed in errors)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -313,6 +364,14 @@ def test_what_was_judged_is_not_asked_again(tmp_path):
         assert len(store) == kept == 3 * (24 + 24)
 
 
+def test_the_pipeline_of_the_teacher_is_built_once(tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(blind, "pipeline_for", lambda *given, **how: built.append(given) or pipeline_for(*given, **how))
+    run = Run(tmp_path, per_seed=1, teacher=f'{TEACHER}answers = ["sport"]\n')
+    _, told = run.judge(judges=["teacher"], draws=1)
+    assert len(built) == 1 and told["judges"]["teacher"]["rows"] == len(run.seeds)
+
+
 def test_a_teacher_that_only_copies_is_off(tmp_path):
     run = Run(tmp_path, teacher='[teacher]\n@llm_models = "synthesizrr.Extractive.v1"\n')
     found = make_verify_labels(judges=["teacher"]).bind(run.inputs)
@@ -324,6 +383,7 @@ def test_answers_that_name_no_label_are_counted_and_are_no_evidence(tmp_path):
     run = Run(tmp_path, per_seed=1, teacher=f'{TEACHER}answers = ["I cannot say"]\n')
     _, told = run.judge(judges=["gold", "teacher"], draws=1)
     assert told["failed_votes"] == {"malformed": 48}
+    assert "The judge 'teacher' says nothing: none of its answers was a label." in told["said"]
 
 
 def test_a_partial_outage_leaves_the_step_unfinished(tmp_path):

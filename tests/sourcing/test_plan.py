@@ -329,3 +329,10 @@ def _search(found: GivenStore, seeds: list[Seed], k: int):
     from spacy_synthesizrr.stores.base import Query
 
     return found.search([Query(s.fields["text"], found.embedder.embed([s.fields["text"]])[0]) for s in seeds], k)
+
+
+def test_label_without_a_seed_is_no_matter_where_not_every_label_must_have_one(around):
+    made = plan([A], around, task=make_task("a", "b"), settings=settings(), per_label=2, seed=0, every_label=False)
+    assert by_label(made)["a"][:2] == ["p00", "p01"]
+    with pytest.raises(PlanError, match="No seed for label 'b'"):
+        plan([A], around, task=make_task("a", "b"), settings=settings(), per_label=2, seed=0)

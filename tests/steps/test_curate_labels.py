@@ -111,6 +111,26 @@ def test_the_report_has_a_part_about_labels(checked):
     assert found.commands == ("synthesizrr rows --reason label_mismatch --run tiny",)
 
 
+def test_the_report_says_of_each_filter_and_arm_what_it_did(checked):
+    curation = json.loads(checked.folder.file("curation.json").read_text())
+    checks = curation["arms"]["main"]["filters"]["labels"]
+    about = {"right_share": 0.82, "right_interval": [0.7, 0.9], "unjudged": 3, "acted": "relabel", "action": "relabel"}
+    pool = {**checks["pool"], "why": "judges are no better than chance", "by_chance": True}
+    curation["arms"]["main"]["filters"] = {"labels": checks | about, "again": checks | {"action": "reject", "pool": pool}}
+    nobody = {"kind": checks["kind"], "rows": 2, "judges": {}, "off": {"gold": "there are no labelled rows"}}
+    curation["arms"]["random"] = {"filters": {"labels": checks | {"action": "relabel", "acted": "review"}, "again": nobody}, "off": []}
+    found = part({"run": "tiny", "curation": curation})
+    assert found.tables[0].rows == (
+        ("labels", "main", 8, 3, "relabelled", "relabelled", "82.0", "70 to 90"),
+        ("again", "main", 8, 0, "rejected", "marked", "–", "–"),
+        ("labels", "random", 8, 0, "relabelled", "marked", "–", "–"),
+        ("again", "random", 2, None, "–", "left as they are", "–", "–"),
+    )
+    assert len(found.plots) == 2 and 'id="label-scores-1-title"' in found.plots[1][0].svg
+    assert "Doubted rows were to be rejected and were only marked: judges are no better than chance." in found.sentences
+    assert any(sentence.startswith("Of 3 rows no judge said anything") for sentence in found.sentences)
+
+
 def test_without_filters_of_labels_the_report_has_no_such_part():
     assert part({"run": "tiny", "curation": {"arms": {"main": {"filters": {}, "off": []}}}}) is None
     assert part({"run": "tiny", "curation": None}) is None

@@ -9,7 +9,7 @@ import pytest
 from spacy_synthesizrr.candidates import ACCEPTED, Candidate, Event, Seed
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError, RunFolderError
-from spacy_synthesizrr.jsonl import write_jsonl
+from spacy_synthesizrr.jsonl import read_jsonl, write_jsonl
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps import measure, prepare
 
@@ -95,6 +95,47 @@ def test_step_measures_the_generated_field_of_run_controls_seeds_and_dev(ctx, ca
     assert found["sets"]["seeds"]["labels"]["n"] == len((ROOT / "tests/fixtures/pair/seeds.jsonl").read_text().splitlines())
     assert found["equal"]["n"] == 1
     assert "random: 1 rows of 2.0 words" in capsys.readouterr().out
+
+
+def exported(ctx, *gone):
+    """As if `export` had left out rows with these ids."""
+    leaks = [{"id": id, "what": arm, "reason": "equal", "score": 1.0, "gold": "dev:1"} for arm, id in gone]
+    write_jsonl(ctx.folder.file("gate.jsonl"), leaks)
+    run_step(ctx.folder, "export", after=("curate",), settings={"gone": leaks}, outputs=["gate.jsonl"], body=dict)
+
+
+def test_rows_that_export_leaves_out_are_not_measured(ctx, capsys):
+    measure.run(ctx)
+    before = json.loads(ctx.folder.file("metrics.json").read_text())
+    assert before["rows"] == "accepted" and "Measures of all accepted rows" in capsys.readouterr().out
+    own, *_ = read_jsonl(ctx.folder.path / "controls/random/accepted.jsonl", dict)
+    exported(ctx, ("random", own["id"]))
+    assert [measure.run(ctx), measure.run(ctx)] == [True, False]
+    found = json.loads(ctx.folder.file("metrics.json").read_text())
+    assert found["rows"] == "exported" and {name: found["sets"][name]["labels"]["n"] for name in ("main", "random")} == {
+        "main": 1,
+        "random": 0,
+    }
+
+
+def test_a_row_that_another_arm_gives_away_stays(ctx):
+    own, *_ = read_jsonl(ctx.folder.path / "controls/random/accepted.jsonl", dict)
+    exported(ctx, ("seed-only", own["id"]))
+    measure.run(ctx)
+    found = json.loads(ctx.folder.file("metrics.json").read_text())["sets"]
+    assert {name: found[name]["labels"]["n"] for name in ("main", "random")} == {"main": 1, "random": 1}
+
+
+def test_rows_are_measured_as_people_left_them(ctx, monkeypatch):
+    def reviewed(of, sources):
+        row, *_ = read_jsonl(of.folder.file("accepted.jsonl"), Candidate.from_dict)
+        yield row.after(Event("review", ACCEPTED), labels=("neutral",), fields={**row.fields, "hypothesis": "The ferry is late today"})
+
+    monkeypatch.setattr(measure, "main_rows", reviewed)
+    exported(ctx)
+    measure.run(ctx)
+    found = json.loads(ctx.folder.file("metrics.json").read_text())["sets"]["main"]
+    assert found["lengths"]["words"]["mean"] == 5.0 and found["labels"]["labels"] == {"neutral": 1}
 
 
 def test_curate_has_to_run_first(ctx):

@@ -241,3 +241,16 @@ def test_the_demo_compares_with_its_baselines(demo):
     test = {arm["name"]: arm["test"]["mean"] for arm in found["arms"]}
     evaluated = {arm["name"]: arm["test"] and arm["test"]["mean"] for arm in demo.json("news_demo", "evaluation.json")["arms"]}
     assert test == evaluated
+
+
+def test_loops_that_started_from_the_run_are_linked(walked):
+    report.run(walked)
+    assert "loop tiny-text" not in words(page(walked))
+    for name, run in (("tiny-text", "tiny"), ("other-text", "other"), ("tiny-unfinished", "tiny")):
+        write_json(walked.folder.path.parent / name / "grid.json", {"v": 1, "loop_of": run})
+        if name != "tiny-unfinished":
+            (walked.folder.path.parent / name / "index.html").write_text("")
+    assert report.run(walked)
+    assert 'href="../../tiny-text/index.html"' in page(walked) and "loop tiny-text" in words(page(walked))
+    assert "other-text" not in page(walked) and "tiny-unfinished" not in page(walked)
+    assert not report.run(walked)

@@ -82,6 +82,36 @@ def interval(
     return Interval(value, min(low, value), max(high, value), level, resamples)
 
 
+def mean_interval(
+    values: Sequence[Sequence[float]],
+    others: Sequence[Sequence[float]] = (),
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> Interval:
+    """The interval of a mean over rows and students of what each row scores by itself, such as the F1 of an answer; or of how far it lies
+    above that of others on the same rows.
+
+    values (Sequence[Sequence[float]]): Per student, one number in [0, 1] per row.
+    others (Sequence[Sequence[float]]): The same of the students that these are compared with; none for the mean itself.
+    RAISES (ValueError): When there is no row or no student.
+    """
+    if not values or not len(values[0]):
+        raise ValueError("An interval needs at least one test row and one student.")
+    rows = np.asarray(values, dtype=np.float64).mean(axis=0)
+    if others:
+        rows = rows - np.asarray(others, dtype=np.float64).mean(axis=0)
+    rng, block = np.random.default_rng(seed), max(1, BLOCK // len(rows))
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    share = np.full(len(rows), 1 / len(rows))
+    drawn = np.concatenate([rng.multinomial(len(rows), share, size=size) @ rows / len(rows) for size in sizes])
+    low, high = (float(bound) for bound in np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)]))
+    low, high = _widened(low, high, len(rows), level=level, lowest=-1.0 if others else 0.0)
+    value = float(rows.mean())
+    return Interval(value, min(low, value), max(high, value), level, resamples)
+
+
 @dataclass(frozen=True)
 class Paired:
     """Two sides that answered the same test rows.

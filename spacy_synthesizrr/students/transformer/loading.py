@@ -31,7 +31,7 @@ def load_encoder(settings: Settings) -> Encoder:
     require("torch", EXTRA)
     folder = model_folder(settings.names, settings.revision, section=SECTION, cached=True)
     layout = _layout(folder)
-    with loading(layout.transformer, section=SECTION, what="encoder"), _quietly(transformers.utils.logging):
+    with loading(layout.transformer, section=SECTION, what="encoder"), quietly(transformers.utils.logging):
         config = transformers.AutoConfig.from_pretrained(layout.transformer, **OPTIONS)
         check_kind(config, layout.transformer)
         set_dropout(config, settings.dropout)
@@ -103,7 +103,7 @@ def longest(model: Any) -> int | None:
 
 
 @contextlib.contextmanager
-def _quietly(logging: Any) -> Iterator[None]:
+def quietly(logging: Any) -> Iterator[None]:
     """No bar, and no table of the weights that only the pretraining needed, while an encoder is loaded."""
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()

@@ -1,0 +1,163 @@
+"""The folder of a loop, runs/NAME: its files, and a run for every round of every arm.
+
+loop.json, grid.json            what the loop was asked for; on whose account it spends
+error.jsonl, selection.jsonl    the labelled rows: those whose errors are extrapolated, and those that choose models
+task.yml                        the task of the starting run, with the selection part as its dev rows
+start/                          round 0: the starting rows and their student
+loop-1/, loop-2/, goldgen-1/ …  the rounds of each arm, each a run with all its files
+ledger.json, index.html         what came of it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spacy_synthesizrr.context import GRID, KINDS, RUNS, SINGLE, Context, relative
+from spacy_synthesizrr.errors import RunFolderError
+from spacy_synthesizrr.jsonl import atomic, read_json, write_json
+from spacy_synthesizrr.labelled import LabelledRow
+from spacy_synthesizrr.loop.settings import LOOP, LoopSettings
+from spacy_synthesizrr.loop.split import ERROR, SELECTION, part_spec, read_part, split_task
+from spacy_synthesizrr.receipts import RunFolder, locked
+from spacy_synthesizrr.steps.prepare import ID_BYTES, Choices
+from spacy_synthesizrr.taskfile import TASK_FILE, TaskSpec, read_task
+
+ABOUT, START = "loop.json", "start"
+PARTS = {ERROR: "error.jsonl", SELECTION: "selection.jsonl"}
+FILES = ("corpus", "seeds", "dev", "test", "train")
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop while it is worked on.
+
+    folder (Path): runs/NAME. ctx (Context): The starting run. settings (LoopSettings): What is asked for.
+    """
+
+    folder: Path
+    ctx: Context
+    settings: LoopSettings
+
+    @property
+    def name(self) -> str:
+        """RETURNS (str): Of the folder; a round is the run NAME/ARM-NUMBER."""
+        return self.folder.name
+
+    @cached_property
+    def task(self) -> TaskSpec:
+        """RETURNS (TaskSpec): The task of every round: its dev rows are the selection part."""
+        return read_task(self.folder / TASK_FILE)
+
+    @cached_property
+    def parts(self) -> dict[str, list[LabelledRow]]:
+        """RETURNS (dict): The rows of the error part and of the selection part."""
+        return {part: read_part(self.folder / name, self.task) for part, name in PARTS.items()}
+
+    def round(self, arm: str, number: int) -> RunFolder:
+        """RETURNS (RunFolder): Of a round; round 0 is the start, which all arms share."""
+        return RunFolder(self.folder / (f"{arm}-{number}" if number else START))
+
+    def choices(self, folder: RunFolder, **changed: Any) -> Choices:
+        """What `prepare` is asked for: the starting run's own choices.
+
+        changed (Any): Other values of `Choices`, such as strategy, curate, parents, per_label.
+        """
+        inputs, settings = self.ctx.inputs, self.ctx.settings
+        named = {kind: str(inputs["identity"].get(kind, inputs.get(kind, ""))) for kind in KINDS if kind != "review"}
+        single = {kind: self.ctx.config_path(kind).as_posix() for kind in SINGLE}
+        wanted = {**named, **single, **{name: settings[name] for name in ("per_label", "seed", "lang", "gpu_id")}, **changed}
+        return Choices(task=(self.folder / TASK_FILE).as_posix(), run=folder.name, **wanted)
+
+
+@contextlib.contextmanager
+def opened(ctx: Context, settings: LoopSettings, name: str) -> Iterator[Loop]:
+    """Set up the folder of a loop, in which nobody else works meanwhile.
+
+    ctx (Context): The starting run. name (str): Of the folder.
+    RAISES (RunFolderError): When the name belongs to something else, or another process works there.
+    RAISES (InputError): When there are no labelled rows to take errors from, or too few to cut in two.
+    """
+    folder = RUNS / name
+    if Path(name).name != name or name.startswith("."):
+        raise RunFolderError(f"'{name}' is not a name for a loop. Use letters, digits, '-', '_' and '.'.")
+    _guard(folder, ctx)
+    with locked(RunFolder(folder)):
+        write_json(folder / GRID, {"v": 1, "id": _id(folder), "name": name, "file": settings.path.as_posix(), "loop_of": ctx.folder.name})
+        error, selection = (folder / name for name in PARTS.values())
+        counts = split_task(ctx.task, settings.split, seed=ctx.seed, error=error, selection=selection)
+        _write_task(folder, ctx.task)
+        about = {"v": 1, "run": ctx.folder.name, "config": settings.path.as_posix(), "settings": settings.to_dict(), "rows": counts}
+        write_json(folder / ABOUT, about)
+        yield Loop(folder, ctx, settings)
+
+
+def _guard(folder: Path, ctx: Context) -> None:
+    if (folder / "inputs.json").is_file():
+        raise RunFolderError(f"'{folder.name}' is a run ({folder}), so it cannot hold a loop. Give the loop another name with --name NAME.")
+    grid = read_json(folder / GRID) if (folder / GRID).is_file() else {}
+    if grid and grid.get("loop_of") != ctx.folder.name:
+        whose = f"a loop of the run '{grid['loop_of']}'" if "loop_of" in grid else "a grid"
+        raise RunFolderError(f"{folder} holds {whose}. Give the loop another name with --name NAME, or remove the folder.")
+
+
+def _id(folder: Path) -> str:
+    """Who throws the folder away and makes it anew begins with nothing spent, as with a run."""
+    path = folder / GRID
+    return str(read_json(path)["id"]) if path.is_file() else secrets.token_hex(ID_BYTES)
+
+
+def _write_task(folder: Path, task: TaskSpec) -> None:
+    """The task file of the rounds; paths in it start at its folder. It is left alone while it says the same."""
+    from ruamel.yaml import YAML
+
+    about: dict[str, Any] = task.model_dump(mode="json", by_alias=True, exclude={"path"}, exclude_defaults=True)
+    for kind in FILES:
+        path = task.file(kind)
+        if path is not None:
+            about[kind] = {**about[kind], "path": relative_to(path, folder)}
+    about["dev"] = part_spec(task, Path(PARTS[SELECTION])).model_dump(mode="json", exclude_defaults=True)
+    yaml, text = YAML(typ="safe"), io.StringIO()
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False  # type: ignore[assignment]
+    yaml.dump(about, text)
+    whole = f"# The task {relative(task.path)}, with the selection part as its dev rows; `synthesizrr loop` made it. Edit that one.\n"
+    if not ((path := folder / TASK_FILE).is_file() and path.read_text(encoding="utf-8") == whole + text.getvalue()):
+        with atomic(path) as file:
+            file.write(whole + text.getvalue())
+
+
+def relative_to(path: Path, folder: Path) -> str:
+    """RETURNS (str): A path as seen from a folder."""
+    import os
+
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+
+
+def loops_of(run: str) -> list[Path]:
+    """RETURNS (List[Path]): The folders of the loops that started from a run, sorted."""
+    found = []
+    for path in sorted(RUNS.glob(f"*/{GRID}")):
+        about = read_json(path)
+        if about.get("loop_of") == run:
+            found.append(path.parent)
+    return found
+
+
+def is_loop(folder: Path) -> bool:
+    """RETURNS (bool): Whether a folder under runs/ holds a loop."""
+    return (folder / ABOUT).is_file() and (folder / GRID).is_file()
+
+
+def rounds_of(folder: Path, arm: str = LOOP) -> list[RunFolder]:
+    """RETURNS (List[RunFolder]): The rounds of an arm that were begun, from the first."""
+    numbers = sorted(int(path.name.rpartition("-")[2]) for path in folder.glob(f"{arm}-[0-9]*") if path.name.rpartition("-")[2].isdigit())
+    return [RunFolder(folder / f"{arm}-{number}") for number in numbers]
