@@ -60,6 +60,14 @@ class Texts:
     task = SimpleNamespace(generated=SimpleNamespace(name="text"))
     seeds = SEEDS
 
+    def known(self, seed_id: str) -> Seed | None:
+        """RETURNS (Seed | None): The seed with an id."""
+        return self.seeds.get(seed_id)
+
+    def seed(self, seed_id: str) -> Seed:
+        """RETURNS (Seed): The same, of one that is there."""
+        return self.seeds[seed_id]
+
     def passages(self, asked: Iterable[Candidate]) -> dict[str, Passage]:
         """RETURNS (dict): One passage for each candidate."""
         ids = {candidate.passage_id or "" for candidate in asked}

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from spacy_synthesizrr.answer_spans import ANSWERABLE, find_answer, written_otherwise
 from spacy_synthesizrr.candidates import Candidate
-from spacy_synthesizrr.errors import InputError, TaskFileError
+from spacy_synthesizrr.errors import ConfigError, InputError, TaskFileError
 from spacy_synthesizrr.instructions import extrapolate_instruction, stepbystep_instruction
 from spacy_synthesizrr.labelled import read_rows, read_seeds
+from spacy_synthesizrr.loop.errors import ErrorSettings, check_errors, is_error
+from spacy_synthesizrr.loop.predictions import Prediction
 from spacy_synthesizrr.taskfile import TaskSpec, read_task
 from spacy_synthesizrr.tasks.s3 import make_extrapolate_task, make_stepbystep_task
 
@@ -129,3 +131,18 @@ def test_prompts_ask_for_a_question_from_context_and_answer(tmp_path):
     parent = "Where do pears ripen?"
     again = prompt(make_extrapolate_task(task=str(found.path)), {**planned, "parent": parent})
     assert parent in again and extrapolate_instruction(found) in again and ANSWERABLE not in again
+
+
+def test_a_loop_takes_answers_of_low_f1_for_errors(tmp_path):
+    low, high = (Prediction(1, row("pears"), (ANSWERABLE,), (), score, score, 1 - score) for score in (0.4, 0.8))
+    settings = ErrorSettings(criterion="f1", threshold=0.5)
+    assert [is_error(one, settings) for one in (low, high)] == [True, False]
+    assert all(is_error(one, ErrorSettings()) for one in (low, high))  # neither is an exact match
+    check_errors(settings, task(tmp_path))
+    with pytest.raises(ConfigError, match=r"criterion = \"margin\", and the task has `answer`. Valid: 'misclassified', 'f1'"):
+        check_errors(ErrorSettings(criterion="margin", threshold=0.1), task(tmp_path))
+    plain = TEXT.replace("answer: answer", "labels: {a: {verbalization: a}, b: {verbalization: b}}").replace("above is", "{verbalization}")
+    with pytest.raises(ConfigError, match="and the task has labels"):
+        check_errors(settings, task(tmp_path, plain))
+    with pytest.raises(ValueError, match="needs a threshold, such as threshold = 0.5"):
+        ErrorSettings(criterion="f1")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from spacy_synthesizrr.candidates import PLANNED, Candidate, Event
+from spacy_synthesizrr.dimensions import CHOSEN
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.loop.extrapolation import Extrapolated
 from spacy_synthesizrr.loop.folder import Loop
@@ -62,7 +63,9 @@ def more_seed(loop: Loop, earlier: Iterable[RunFolder], *, calls: int, number: i
     event = Event("plan", PLANNED, detail={"round": number})
     rows = [replace(row, reserve=False, events=(*row.events, event)) for row in found[:calls]]
     remark = (f"The plan of the starting run has {len(rows)} rows left where {calls} are asked for.",) if len(rows) < calls else ()
-    return Asked(str(loop.ctx.folder.receipt(PLAN_STEP)["counts"]["mode"]), Extrapolated(rows), remark)
+    values = loop.ctx.folder.file(CHOSEN)
+    mode = str(loop.ctx.folder.receipt(PLAN_STEP)["counts"]["mode"])
+    return Asked(mode, Extrapolated(rows), remark, values if values.is_file() else None)
 
 
 def _left(folder: RunFolder, asked: set[str]) -> Iterator[Candidate]:

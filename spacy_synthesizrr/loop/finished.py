@@ -233,10 +233,12 @@ def start_of(asked: Asked) -> Round | None:
 
 def finished_rounds(asked: Asked, arm: str) -> list[Round]:
     """RETURNS (List[Round]): The rounds of an arm that are finished, from the first; those behind one that is not do not count, nor
-    those that an earlier loop of more rounds left.
+    those that an earlier loop left: one of more rounds, or one whose control could be run.
     """
     found: list[Round] = []
-    for run in rounds_of(asked.folder, arm)[: int(asked.about.get("rounds", asked.settings["loop"]["rounds"]))]:
+    made = asked.about.get("rounds")  # not there before the loop has ended
+    most = asked.settings["loop"]["rounds"] if made is None else made.get(arm, 0)
+    for run in rounds_of(asked.folder, arm)[: int(most)]:
         one = _finished(asked, arm, len(found) + 1, run)
         if one is None or run.path.name != f"{arm}-{one.number}":
             break

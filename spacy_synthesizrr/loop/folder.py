@@ -24,7 +24,7 @@ from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import atomic, read_json, write_json
 from spacy_synthesizrr.labelled import LabelledRow
 from spacy_synthesizrr.loop.settings import LOOP, LoopSettings
-from spacy_synthesizrr.loop.split import ERROR, SELECTION, part_spec, read_part, split_task
+from spacy_synthesizrr.loop.split import ERROR, SELECTION, SplitSettings, part_spec, read_part, source_file, split_task
 from spacy_synthesizrr.receipts import RunFolder, locked
 from spacy_synthesizrr.steps.prepare import ID_BYTES, Choices
 from spacy_synthesizrr.taskfile import TASK_FILE, TaskSpec, read_task
@@ -92,7 +92,7 @@ def opened(ctx: Context, settings: LoopSettings, name: str) -> Iterator[Loop]:
         write_json(folder / GRID, {"v": 1, "id": _id(folder), "name": name, "file": settings.path.as_posix(), "loop_of": ctx.folder.name})
         error, selection = (folder / name for name in PARTS.values())
         counts = split_task(ctx.task, settings.split, seed=ctx.seed, error=error, selection=selection)
-        _write_task(folder, ctx.task)
+        _write_task(folder, ctx.task, settings.split)
         about = {"v": 1, "run": ctx.folder.name, "config": settings.path.as_posix(), "settings": settings.to_dict(), "rows": counts}
         write_json(folder / ABOUT, about)
         yield Loop(folder, ctx, settings)
@@ -113,8 +113,11 @@ def _id(folder: Path) -> str:
     return str(read_json(path)["id"]) if path.is_file() else secrets.token_hex(ID_BYTES)
 
 
-def _write_task(folder: Path, task: TaskSpec) -> None:
-    """The task file of the rounds; paths in it start at its folder. It is left alone while it says the same."""
+def _write_task(folder: Path, task: TaskSpec, split: SplitSettings) -> None:
+    """The task file of the rounds; paths in it start at its folder. It is left alone while it says the same.
+
+    Filters may compare with the train rows. Where these were split, they are the error part alone.
+    """
     from ruamel.yaml import YAML
 
     about: dict[str, Any] = task.model_dump(mode="json", by_alias=True, exclude={"path"}, exclude_defaults=True)
@@ -123,6 +126,9 @@ def _write_task(folder: Path, task: TaskSpec) -> None:
         if path is not None:
             about[kind] = {**about[kind], "path": relative_to(path, folder)}
     about["dev"] = part_spec(task, Path(PARTS[SELECTION])).model_dump(mode="json", exclude_defaults=True)
+    train, source = task.file("train"), source_file(task, split)
+    if train is not None and source is not None and train.resolve() == source.resolve():
+        about["train"] = part_spec(task, Path(PARTS[ERROR])).model_dump(mode="json", exclude_defaults=True)
     yaml, text = YAML(typ="safe"), io.StringIO()
     yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False  # type: ignore[assignment]
     yaml.dump(about, text)

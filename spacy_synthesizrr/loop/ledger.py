@@ -123,8 +123,12 @@ class _Ledger:
             "errors": len(one.errors().found),
             "confusions": confusions(one.joined(ERROR)),
             **measured(run, self.texts, self.embed),
-            "test": scored(one.tested, one.labels, seed=self.seed) if one.tested else None,
+            "test": scored(one.tested, one.labels, seed=self.seed) if one.tested and self._compares(one) else None,
         }
+
+    def _compares(self, one: Round) -> bool:
+        """Whether test scores of a round count; there may be others, where an earlier loop had another result."""
+        return one.number in (0, min(self.compared, len(self.arms.get(one.arm, ()))))
 
     def _part(self, part: str, one: Round, before: Round | None) -> dict[str, Any]:
         score = scored(one.answers(part), one.labels, seed=self.seed) or {}
@@ -154,7 +158,7 @@ class _Ledger:
             if arm["why"]:
                 found.append({"against": arm["name"], "rounds": None, "test": None, "selection": None, "short": {}, "why": arm["why"]})
                 continue
-            found.append(self._difference(arm["name"], mine, self._round(arm["name"], arm["chosen"]), _short_of(arm, loop)))
+            found.append(self._difference(arm["name"], mine, self._round(arm["name"], arm["chosen"]), _short_of(arm, loop, mine.number)))
         return found
 
     def _difference(self, against: str, mine: Round, other: Round, short: Mapping[str, int]) -> dict[str, Any]:
@@ -184,10 +188,14 @@ def chosen_of(rounds: Sequence[Round], *, final: str) -> int:
     return max(rounds, key=lambda one: (one.score, -one.number)).number
 
 
-def _short_of(arm: Mapping[str, Any], loop: Mapping[str, Any]) -> dict[str, int]:
-    """What all rounds of a control have fewer than those of the loop, whichever of them were chosen; negative: more."""
-    rows = [one["rounds"][-1]["added"] for one in (loop, arm)]
-    calls = [sum(entry["calls"] for entry in one["rounds"]) for one in (loop, arm)]
+def _short_of(arm: Mapping[str, Any], loop: Mapping[str, Any], most: int) -> dict[str, int]:
+    """What a control has fewer than the loop in the rounds that are compared and those before them; negative: more.
+
+    most (int): Number of the loop's round.
+    """
+    rounds = [one["rounds"][:most] for one in (loop, arm)]
+    rows = [some[-1]["added"] for some in rounds]
+    calls = [sum(entry["calls"] for entry in some) for some in rounds]
     gaps = {"rows": rows[0] - rows[1], "calls": calls[0] - calls[1]}
     return {name: count for name, count in gaps.items() if count}
 

@@ -6,12 +6,14 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.dimensions import CHOSEN
 from spacy_synthesizrr.errors import PlanError
-from spacy_synthesizrr.jsonl import write_json, write_jsonl
+from spacy_synthesizrr.jsonl import atomic, write_json, write_jsonl
 from spacy_synthesizrr.labelled import run_seeds
 from spacy_synthesizrr.loop.extrapolation import EXTRAPOLATE, TEXT, Extrapolated, from_passages, from_text, unseen
 from spacy_synthesizrr.loop.folder import Loop
@@ -35,11 +37,18 @@ class Asked:
 
     mode (str): Of the prompts.
     planned (Extrapolated): The candidates, and what was turned away on the way to them.
+    remarks (Tuple[str, ...]): What to tell people.
+    values (Path | None): A file with the reasons and attributes that the rows are written from, see `dimensions`.
     """
 
     mode: str
     planned: Extrapolated
     remarks: tuple[str, ...] = field(default=())
+    values: Path | None = None
+
+
+class NothingToAsk(PlanError):
+    """No row of a round can be asked for."""
 
 
 def extrapolate(loop: Loop, ctx: Context, store: Store, parents: Sequence[Parent], *, number: int, uses: Uses) -> Asked:
@@ -74,7 +83,7 @@ def plan_round(ctx: Context, settings: Mapping[str, Any], ask: Callable[[Store],
     settings (Mapping): What the plan depends on beside the task, its files and configs: plain JSON.
     ask (Callable): Plans, given the index.
     RETURNS (bool): Whether work was done.
-    RAISES (PlanError): When there is nothing to ask for.
+    RAISES (NothingToAsk): When there is nothing to ask for.
     """
     return run_step(
         ctx.folder,
@@ -82,7 +91,7 @@ def plan_round(ctx: Context, settings: Mapping[str, Any], ask: Callable[[Store],
         after=("index",),
         settings=ctx.depends(task=True, files=("seeds", "dev", "test", "parents"), configs=("strategy",), settings=("seed",))
         | dict(settings),
-        outputs=(PLANNED, PLAN, LEAKS, SEEDS),
+        outputs=lambda: [PLANNED, PLAN, LEAKS, SEEDS, *([CHOSEN] if ctx.folder.file(CHOSEN).is_file() else [])],
         body=lambda: _body(ctx, ask),
     )
 
@@ -95,10 +104,14 @@ def _body(ctx: Context, ask: Callable[[Store], Asked]) -> dict[str, Any]:
     rows, away = asked.planned.candidates, dict(asked.planned.turned_away)
     if not rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(away.items(), key=lambda item: -item[1]))
-        raise PlanError(
+        raise NothingToAsk(
             f"Nothing can be asked for in the round '{ctx.folder.name}'" + (f" (passages turned away: {reasons})" if reasons else "") + ". "
             'Widen [plan.window] of the strategy, raise `hits`, add passages, or set [extrapolate] with = "text".'
         )
+    ctx.folder.file(CHOSEN).unlink(missing_ok=True)
+    if asked.values is not None:
+        with atomic(ctx.folder.file(CHOSEN)) as file:
+            file.write(asked.values.read_text(encoding="utf-8"))
     seeds = {seed.id: seed for seed in run_seeds(ctx)}
     used = [seeds[name] for name in dict.fromkeys(_seed_ids(rows)) if name in seeds]
     counts, shots = _counts(rows, used), ShotCounter(max(len(row.shots) for row in rows))

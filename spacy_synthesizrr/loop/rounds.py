@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ from spacy_synthesizrr.loop.controls import GENERATED, PLANNED_ROWS
 from spacy_synthesizrr.loop.errors import Errors, find_errors
 from spacy_synthesizrr.loop.folder import START, Loop
 from spacy_synthesizrr.loop.parents import Parent, Uses, read_parents, write_parents
-from spacy_synthesizrr.loop.planning import Asked, plan_round
+from spacy_synthesizrr.loop.planning import Asked, NothingToAsk, plan_round
 from spacy_synthesizrr.loop.predictions import PREDICTIONS, Prediction, join, read_predictions
 from spacy_synthesizrr.loop.split import ERROR
-from spacy_synthesizrr.loop.starting import starting_rows
+from spacy_synthesizrr.loop.starting import STARTING, starting_rows
 from spacy_synthesizrr.loop.training import ACCEPTED_ROWS, TrainRows, chosen_seed, export_round, predict_round, selection_score
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import RunFolder
@@ -167,6 +167,8 @@ def logged(folder: RunFolder) -> Iterator[None]:
     try:
         with path.open("a", encoding="utf-8") as log, contextlib.redirect_stdout(log):
             yield
+    except NothingToAsk:
+        raise  # the caller may go on with other rounds
     except BaseException:
         say(f"  Stopped in {folder.name}; what its steps said: {path}. The same command goes on from here.")
         raise
@@ -193,7 +195,7 @@ def _rows(loop: Loop, before: Sequence[Round], ctx: Context, *, limit: int | Non
     if loop.settings.loop.keep_errors_in_train:
         lines = {parent.line for parent in asked_parents(ctx.folder)} | {row.line for row in kept}
         kept = tuple(row for row in loop.parts[ERROR] if row.line in lines)
-    return TrainRows(candidates, old.labelled, kept)
+    return replace(old, candidates=candidates, kept_errors=kept)
 
 
 def _curate_config(loop: Loop, folder: RunFolder, before: Sequence[Round]) -> str:
@@ -204,6 +206,7 @@ def _curate_config(loop: Loop, folder: RunFolder, before: Sequence[Round]) -> st
     read_config(source)  # says what is wrong with it
     config = Config().from_disk(source, interpolate=False)
     earlier = [path.as_posix() for path, _ in before[-1].rows.candidates]
+    earlier += [before[0].folder.file(STARTING).as_posix()] if before[0].rows.labelled else []
     for about in config.get("row_filters", {}).values():
         if isinstance(about, dict) and about.get("@misc") == REGISTERED:
             about["earlier"] = [*about.get("earlier", ()), *earlier]

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import ConfigError
+from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import read_json, write_json
 from spacy_synthesizrr.loop.clusters import order_errors
-from spacy_synthesizrr.loop.controls import control_parents, more_seed, why_not
+from spacy_synthesizrr.loop.controls import GENERATED, control_parents, more_seed, why_not
 from spacy_synthesizrr.loop.errors import check_errors
 from spacy_synthesizrr.loop.extrapolation import RETRIEVAL, check_strategy
-from spacy_synthesizrr.loop.folder import ABOUT, Loop, opened
+from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, opened
 from spacy_synthesizrr.loop.ledger import make_ledger, table
 from spacy_synthesizrr.loop.page import write_page
 from spacy_synthesizrr.loop.parents import ERRORS, Parent, Uses, error_parents, write_parents
-from spacy_synthesizrr.loop.planning import Asked, extrapolate
+from spacy_synthesizrr.loop.planning import Asked, NothingToAsk, extrapolate
 from spacy_synthesizrr.loop.rounds import Planner, Round, do_round, do_start, logged
 from spacy_synthesizrr.loop.settings import LOOP, MORE_SEED, LoopSettings
+from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.steps import evaluate
 from spacy_synthesizrr.steps.plan import plan_settings
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
 
 LEDGER = "ledger.json"
+NOTHING_LEFT = "nothing is left that could be asked for"
 SPARE = 2  # parents at hand for each one that a control needs, where passages do not suffice for some
 
 
@@ -57,15 +60,23 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         done = {LOOP: [start]}
         while not stopped:
             say(f"round {len(done[LOOP])}: {len(parents)} errors are extrapolated")
-            done[LOOP].append(_loop_round(loop, done[LOOP], parents))
+            try:
+                done[LOOP].append(_loop_round(loop, done[LOOP], parents))
+            except NothingToAsk as fault:
+                if len(done[LOOP]) == 1:
+                    raise  # a loop without a single round: the settings are wrong
+                stopped = NOTHING_LEFT
+                say(f"  {fault}")
+                break
             parents, stopped = _parents(loop, done[LOOP])
         say(f"The loop ends: {stopped}.")
         not_run = dict(_controls(loop, done))
         result = _result(loop, done[LOOP])
         compared = result.number or len(done[LOOP]) - 1
-        about = {"stopped": stopped, "not_run": not_run, "rounds": len(done[LOOP]) - 1, "result": result.number, "compared": compared}
+        made = {arm: len(rounds) - 1 for arm, rounds in done.items()}
+        about = {"stopped": stopped, "not_run": not_run, "rounds": made, "result": result.number, "compared": compared}
         write_json(loop.folder / ABOUT, read_json(loop.folder / ABOUT) | about)
-        _test(loop, [start, result, *(rounds[compared] for rounds in done.values())])
+        _test(loop, [start, result, *(rounds[min(compared, len(rounds) - 1)] for rounds in done.values())])
         return _tell(loop, result)
 
 
@@ -81,7 +92,12 @@ def _loop_round(loop: Loop, before: Sequence[Round], parents: Sequence[Parent]) 
 
 
 def _plan_settings(loop: Loop) -> dict[str, Any]:
-    return {"extrapolate": loop.settings.extrapolate.model_dump(mode="json")}
+    """What the plan of every round depends on; passages are also chosen by what the starting run used, and by the whole error part."""
+    asked = {"extrapolate": loop.settings.extrapolate.model_dump(mode="json")}
+    if loop.settings.extrapolate.how != RETRIEVAL:
+        return asked
+    files = (loop.ctx.folder.file(GENERATED), loop.folder / PARTS[ERROR])
+    return {**asked, "not_again": [fingerprint_file(path) if path.is_file() else None for path in files]}
 
 
 def _extrapolating(loop: Loop, parents: Sequence[Parent], number: int) -> Planner:
@@ -143,12 +159,19 @@ def _controls(loop: Loop, done: dict[str, list[Round]]) -> Iterator[tuple[str, s
         rounds = [own[0]]
         for pace in own[1:]:
             say(f"round {pace.number} of the control '{arm}'")
-            rounds.append(_control_round(loop, arm, rounds, pace))
-        done[arm] = rounds
+            try:
+                rounds.append(_control_round(loop, arm, rounds, pace))
+            except NothingToAsk as fault:
+                say(f"  {fault}")
+                break
+        if len(rounds) == 1:
+            yield arm, f"not run: {NOTHING_LEFT}"
+        else:
+            done[arm] = rounds
 
 
 def _control_round(loop: Loop, arm: str, before: Sequence[Round], pace: Round) -> Round:
-    settings = {**_plan_settings(loop), "calls": pace.calls}
+    settings = {**_plan_settings(loop), "calls": pace.calls, "parents": len(pace.parents)}
     if arm == MORE_SEED:
         earlier = [one.folder for one in before[1:]]
 
@@ -168,11 +191,12 @@ def _as_many(loop: Loop, parents: Sequence[Parent], pace: Round) -> Planner:
     """Extrapolate as many parents as the loop had, and where that gives fewer calls, some more; never more calls than the loop made."""
 
     def plan(ctx: Context, store: Store, uses: Uses) -> Asked:
-        some, lack = len(pace.parents), 1
+        some, lack, step = len(pace.parents), 1, 1
         while lack:
             asked = extrapolate(loop, ctx, store, parents[:some], number=pace.number, uses=uses)
             lack = max(0, pace.calls - len(asked.planned.candidates)) if some < len(parents) else 0
-            some += lack
+            some += max(lack, step)
+            step *= 2  # each try plans anew, which takes long with a large index
         return replace(asked, planned=replace(asked.planned, candidates=asked.planned.candidates[: pace.calls]))
 
     return plan

@@ -66,6 +66,11 @@ def source_rows(task: TaskSpec, settings: SplitSettings) -> list[LabelledRow]:
     return list(read_rows(other, "train"))
 
 
+def source_file(task: TaskSpec, settings: SplitSettings) -> Path | None:
+    """RETURNS (Path | None): The file whose rows are split; None where the task names no such file."""
+    return task.file(KINDS[settings.rows]) if settings.rows in KINDS else Path(settings.rows)
+
+
 def split_rows(
     rows: Iterable[LabelledRow], share: float | None, seed: int, *, together: Sequence[str] = ()
 ) -> tuple[list[LabelledRow], list[LabelledRow]]:
@@ -93,12 +98,17 @@ def split_rows(
 
 
 def _key(row: LabelledRow, together: Sequence[str]) -> tuple[str, ...]:
-    return tuple(comparable(row.fields[name]) for name in (together or sorted(row.fields)))
+    return tuple(comparable(row.fields[name]) for name in together) if together else texts_of(row.fields)
+
+
+def texts_of(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """RETURNS (Tuple[str, ...]): What a row says, by which equal ones are told; see `words.comparable`."""
+    return tuple(comparable(fields[name]) for name in sorted(fields))
 
 
 def _stratum(row: LabelledRow) -> tuple[str, tuple[str, ...]]:
     """The label set, and for a key of several rows which of them says it, whatever their order."""
-    return label_key(row.labels), tuple(comparable(row.fields[name]) for name in sorted(row.fields))
+    return label_key(row.labels), texts_of(row.fields)
 
 
 def check_parts(task: TaskSpec, errors: Sequence[LabelledRow], selection: Sequence[LabelledRow], *, share: float | None) -> list[str]:
@@ -139,8 +149,12 @@ def split_task(task: TaskSpec, settings: SplitSettings, *, seed: int, error: Pat
     RETURNS (dict): "from" (what was split), rows of "error" and "selection", "labels" (of both), and "remarks".
     RAISES (ConfigError): When there are no such rows. RAISES (InputError): When there are too few.
     """
-    parts = split_rows(source_rows(task, settings), settings.share, seed, together=settings.together)
+    errors, chosen = split_rows(source_rows(task, settings), settings.share, seed, together=settings.together)
+    known = {texts_of(row.fields) for row in read_rows(task, "test")} if task.test is not None else set()
+    parts = [row for row in errors if texts_of(row.fields) not in known], chosen
     remarks = check_parts(task, *parts, share=settings.share)
+    if away := len(errors) - len(parts[0]):
+        remarks.append(f"{away} rows of the error part are left out: they equal a test row, and rows would be written after these.")
     for line in remarks:
         say(line)
     rows = {name: write_part(path, part, task) for name, path, part in zip((ERROR, SELECTION), (error, selection), parts, strict=True)}

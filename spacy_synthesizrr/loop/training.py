@@ -17,6 +17,7 @@ from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow, read_rows
 from spacy_synthesizrr.loop.folder import PARTS, Loop
 from spacy_synthesizrr.loop.predictions import PREDICTIONS, Prediction, predict_rows, write_predictions
+from spacy_synthesizrr.loop.split import texts_of
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.steps.export import REPORT as EXPORTED
 from spacy_synthesizrr.steps.export import export_arm, finish_export
@@ -36,13 +37,15 @@ class TrainRows:
     """What a round's student is trained on.
 
     candidates (Tuple[Tuple[Path, int | None], ...]): Files of accepted rows, and how many of each count, from the top; None for all.
-    labelled (Tuple[Path, ...]): Files of labelled rows with the columns of the task's dev file or of its fields.
-    lines (Tuple[LabelledRow, ...]): Labelled rows themselves: errors that are trained on.
+    labelled (Tuple[Path, ...]): Files of labelled rows.
+    kept_errors (Tuple[LabelledRow, ...]): Labelled rows themselves: errors that are trained on.
+    layout (RowsSpec | None): Of the labelled files; None where their columns are those of the task's fields.
     """
 
     candidates: tuple[tuple[Path, int | None], ...] = ()
     labelled: tuple[Path, ...] = ()
     kept_errors: tuple[LabelledRow, ...] = field(default=(), repr=False)
+    layout: RowsSpec | None = None
 
     def read(self, task: TaskSpec) -> Iterator[StudentRow]:
         """YIELDS (StudentRow): All rows, a file after the other; a candidate that stands in two files comes once."""
@@ -54,23 +57,23 @@ class TrainRows:
                     seen.add(row.id)
                     yield row
         for path in self.labelled:
-            yield from _student_rows(f"rows:{path.name}", read_labelled(path, task), task)
+            yield from _student_rows(f"rows:{path.name}", read_labelled(path, task, self.layout), task)
         yield from _student_rows("error", self.kept_errors, task)
 
     def about(self) -> dict[str, Any]:
         """RETURNS (dict): What a receipt must know of them."""
         files = [[path.as_posix(), fingerprint_file(path), most] for path, most in self.candidates]
         files += [[path.as_posix(), fingerprint_file(path), None] for path in self.labelled]
-        return {"train_rows": files, "kept_errors": [row.line for row in self.kept_errors]}
+        return {"train_rows": files, "kept_errors": [[row.line, *row.labels, *texts_of(row.fields)] for row in self.kept_errors]}
 
 
-def read_labelled(path: Path, task: TaskSpec) -> Iterator[LabelledRow]:
-    """Stream a file of labelled rows, whose columns are those of the task's train file; without one, those of its fields.
+def read_labelled(path: Path, task: TaskSpec, layout: RowsSpec | None) -> Iterator[LabelledRow]:
+    """Stream a file of labelled rows.
 
+    layout (RowsSpec | None): That of the task's train file, whose columns it has; without one, they are those of its fields.
     RAISES (InputError): For the first row that is not right.
     """
-    layout = task.train or RowsSpec(path="")
-    other = task.model_copy(update={"train": layout.model_copy(update={"path": path.resolve().as_posix()})})
+    other = task.model_copy(update={"train": (layout or RowsSpec(path="")).model_copy(update={"path": path.resolve().as_posix()})})
     return read_rows(other, "train")
 
 

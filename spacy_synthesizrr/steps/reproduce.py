@@ -18,7 +18,7 @@ from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.receipts import STEPS, RunFolder, command_of, fresh, versions
-from spacy_synthesizrr.report.collect import SETTINGS, reproduce
+from spacy_synthesizrr.report.collect import SETTINGS, loop_of, reproduce
 from spacy_synthesizrr.taskfile import read_task
 
 PREPARE = "prepare"
@@ -28,7 +28,8 @@ def lock(run: str) -> dict[str, Any]:
     """What a run depends on; also of one whose files have changed since.
 
     run (str): Its name, or the path of its folder.
-    RETURNS (dict): run, grid (the file that it belongs to, or None), commands, versions (by package, of the steps that were done),
+    RETURNS (dict): run, grid (the file that it belongs to, or None), loop_of (of a round: the run that its loop starts from, or None),
+        commands, versions (by package, of the steps that were done),
         settings, task, files, configs (each with SHA-256),
         steps (the key of each receipt), and `changed`: what is not here and now as it was then.
     RAISES (InputError): When there is no such run.
@@ -40,11 +41,12 @@ def lock(run: str) -> dict[str, Any]:
     done: dict[str, str] = {}
     for receipt in receipts.values():
         done |= receipt.get("versions", {})
-    grid = folder.path.parent / GRID
+    grid, loop = folder.path.parent / GRID, loop_of(folder)
     found = {
         "v": 1,
         "run": folder.name,
-        "grid": str(read_json(grid)["file"]) if folder.path.parent != RUNS and grid.is_file() else None,
+        "grid": str(read_json(grid)["file"]) if folder.path.parent != RUNS and grid.is_file() and not loop else None,
+        "loop_of": loop[0][1] if loop else None,
         "commands": commands(ctx, [step for step in receipts if step != PREPARE]),
         "versions": done or versions(),
         "settings": dict(ctx.settings),
@@ -67,7 +69,7 @@ def commands(ctx: Context, done: list[str]) -> list[str]:
     chosen = {kind: str(ctx.inputs["identity"].get(kind, ctx.inputs.get(kind, ""))) for kind in KINDS}
     single = {kind: ctx.config_path(kind) for kind in SINGLE if kind in ctx.inputs["configs"]}
     elsewhere = {kind: path.as_posix() for kind, path in single.items() if path != config_file(kind)}
-    if not elsewhere and not any(name.endswith(SUFFIX) for name in chosen.values()):
+    if loop_of(ctx.folder) or not elsewhere and not any(name.endswith(SUFFIX) for name in chosen.values()):
         return [reproduce(ctx)]
     named = {"task": ctx.inputs["identity"]["task"], "run": ctx.folder.name, **chosen, **{name: ctx.settings[name] for name in SETTINGS}}
     options = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in {**named, **elsewhere}.items() if value != ""]
@@ -103,6 +105,8 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"# The run {found['run']}, from the project folder. Which Python made it is not known; this is {platform.python_version()}."
     if found["grid"]:
         yield f"# It belongs to a grid, which makes all of its runs: synthesizrr ablate {shlex.quote(found['grid'])}"
+    if found["loop_of"]:
+        yield f"# It is a round of a loop. The run that this starts from comes first: synthesizrr reproduce {shlex.quote(found['loop_of'])}"
     yield f"python -m pip install {pins}"
     yield from found["commands"]
     yield "#"

@@ -101,11 +101,12 @@ def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, tri
         say(line)
     plan = Plan(arm.folder / "planned.jsonl")
     per_label = int(ctx.settings["per_label"])
-    with progress_bar(f"Synthesizing ({arm.name})", total=per_label * len(plan.offsets), unit="accepted") as bar:
+    wanted = sum(min(per_label, plan.left(key)) for key in plan.offsets)
+    with progress_bar(f"Synthesizing ({arm.name})", total=wanted, unit="accepted") as bar:
         with asking(nlp) as model:
             names = [other.name for other in arms(ctx)]
             then = names[names.index(arm.name) + 1 :]
-            meter = Meter(model, bar, wanted=per_label * len(plan.offsets), run=ctx.folder.name, arm=arm.name, then=then)
+            meter = Meter(model, bar, wanted=wanted, run=ctx.folder.name, arm=arm.name, then=then)
             how: dict[str, Any] = {"accept": accept, "per_label": per_label, "watch": meter.watch, "extra": trip.join(model)}
             outcome = synthesize(plan, arm.folder, nlp=nlp, lookup=lookup, **how)
     if spent := meter.summary():

@@ -57,14 +57,14 @@ def write_project(path: Path) -> None:
 def walk(path: Path, *, run: str = "news", per_label: int = 6, **choices: str) -> None:
     """Walk a run as far as `curate`; the working directory is put back. Without a language spaCy loads a student in no time."""
     from spacy_synthesizrr.context import Context
-    from spacy_synthesizrr.steps import curate, index, plan, prepare, synthesize
+    from spacy_synthesizrr.steps import curate, index, plan, prepare, rationales, synthesize
 
     before = Path.cwd()
     os.chdir(path)
     try:
         prepare.run(prepare.Choices("assets/news_demo", run, per_label=per_label, lang="xx", **choices))
         context = Context.open(run)
-        for step in (index, plan, synthesize, curate):
+        for step in (index, rationales, plan, synthesize, curate):
             step.run(context)
     finally:
         os.chdir(before)

@@ -216,3 +216,23 @@ def test_the_table_has_a_line_for_every_round(ledger):
     assert sum(line.startswith(("start", "loop", "goldgen", "random", "more-seed")) and "of 40" in line for line in lines) == 9
     assert sum("(result)" in line for line in lines) == 1
     assert sum(line.startswith("Against ") for line in lines) == 4
+
+
+def test_what_a_control_lacks_is_counted_up_to_the_round_that_is_compared(tmp_path):
+    skill = {"start": [0.5], "loop": [0.95, 0.5], "goldgen": [0.1, 0.1]}
+    found = make_ledger(small(tmp_path, skill=skill, added={"goldgen": 7}, calls={"goldgen": 13}))
+    assert against(found, "goldgen")["short"] == {"rows": 5, "calls": 3}
+
+
+def test_test_scores_stand_in_the_rounds_that_are_compared_alone(tmp_path):
+    """There are others in the folders, of a loop that had another result."""
+    found = make_ledger(small(tmp_path, skill={"start": [0.5], "loop": [0.95, 0.5], "goldgen": [0.1, 0.1]}))
+    assert found["start"]["test"]
+    assert [[bool(entry["test"]) for entry in one["rounds"]] for one in found["arms"]] == [[True, False], [True, False]]
+
+
+def test_rounds_of_a_loop_that_ended_are_those_that_it_made(tmp_path):
+    folder = small(tmp_path)
+    about = read_json(folder / "loop.json") | {"rounds": {"loop": 1}, "not_run": {"goldgen": "not run: no rows"}}
+    write_json(folder / "loop.json", about)
+    assert [(len(one["rounds"]), one["why"]) for one in make_ledger(folder)["arms"]] == [(1, ""), (0, "not run: no rows")]

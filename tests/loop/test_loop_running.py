@@ -266,3 +266,66 @@ def test_a_row_of_a_bad_starting_file_is_named_with_its_line(here):
     with pytest.raises(InputError, match=r"mine\.jsonl.*4.*sports"):
         loop(rows="mine.jsonl")
     assert json.loads(Path("runs/news-test/loop.json").read_text())["v"] == 1
+
+
+def test_the_rows_of_more_seed_know_the_reasons_that_they_are_written_from(here):
+    walk(Path.cwd(), run="reasons", teacher="scripted", strategy="s3-seed")
+    settings = read_loop_settings(loop_config(how="text", max=2, controls='["more-seed"]'))
+    run_loop(Context.open("reasons"), settings, name="news-test")
+    planned = candidates("more-seed-1/planned.jsonl")
+    assert planned and all(row.rationales for row in planned)
+    assert len(candidates("more-seed-1/generated.jsonl")) == len(planned)
+
+
+def nothing_in(monkeypatch, *folders: str) -> None:
+    """Let nothing be left to ask for in some rounds."""
+    from spacy_synthesizrr.loop import running
+    from spacy_synthesizrr.loop.planning import NothingToAsk
+
+    really = running.extrapolate
+
+    def plan(loop, ctx, store, parents, **more):
+        if ctx.folder.path.name in folders:
+            raise NothingToAsk("nothing there")
+        return really(loop, ctx, store, parents, **more)
+
+    monkeypatch.setattr(running, "extrapolate", plan)
+
+
+def test_a_round_for_which_nothing_is_left_ends_the_loop_and_what_was_done_counts(here, monkeypatch):
+    nothing_in(monkeypatch, "loop-2")
+    found = loop(rounds=3, controls='["random"]')
+    assert [len(arm["rounds"]) for arm in found["arms"]] == [1, 1]
+    assert found["stopped"] == "nothing is left that could be asked for"
+
+
+def test_a_control_for_which_nothing_is_left_is_named_and_the_others_go_on(here, monkeypatch):
+    nothing_in(monkeypatch, "goldgen-1", "random-2")
+    found = loop(rounds=2, controls='["goldgen", "random"]')
+    assert [len(arm["rounds"]) for arm in found["arms"]] == [2, 0, 1]
+    goldgen, random = found["differences"][1:]
+    assert goldgen["why"] == "not run: nothing is left that could be asked for"
+    assert random["rounds"] == [2, 1] and random["short"]["calls"] > 0 and random["test"] is not None
+
+
+def test_a_loop_without_any_round_for_want_of_passages_is_an_error(here, monkeypatch):
+    from spacy_synthesizrr.errors import PlanError
+
+    nothing_in(monkeypatch, "loop-1")
+    with pytest.raises(PlanError, match="nothing there"):
+        loop()
+
+
+def test_a_control_of_an_earlier_loop_does_not_count_where_it_cannot_be_run_now(here):
+    loop(controls='["more-seed"]')
+    shutil.copyfile("assets/news_demo/seeds.jsonl", "mine.jsonl")
+    found = loop(rows="mine.jsonl", controls='["more-seed"]')
+    assert found["arms"][1]["rounds"] == [] and found["arms"][1]["why"].startswith("not run: the starting rows come from a file")
+
+
+def test_the_commands_that_make_a_round_again_are_those_of_its_loop(done):
+    from spacy_synthesizrr.steps.reproduce import lock, told
+
+    found = lock("news-test/loop-1")
+    assert found["commands"] == ["synthesizrr loop --run news --loop configs/loop.test.cfg --name news-test"]
+    assert found["grid"] is None and any("synthesizrr reproduce news" in line for line in told(found))

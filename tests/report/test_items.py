@@ -21,6 +21,12 @@ class Texts:
     def __init__(self):
         self.asked = []
 
+    def known(self, seed_id):
+        return self.seeds.get(seed_id)
+
+    def seed(self, seed_id):
+        return self.seeds[seed_id]
+
     def passages(self, candidates):
         ids = {candidate.passage_id for candidate in candidates}
         self.asked.append(len(candidates))

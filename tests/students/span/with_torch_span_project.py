@@ -32,10 +32,16 @@ CONTEXTS = {
 }
 
 
+QUESTIONS = {  # none is like another: what is like a test row is kept from training
+    "seeds": ["Name whoever had luck", "Which place did bad weather come to", "Singers did what at twelve"],
+    "dev": ["Someone aged went early: who", "By boat, where do people land"],
+    "test": ["Voices rang out from whom", "Why could nobody sail this week", "Two things happened together: which"],
+}
+
+
 def rows_of(kind):
-    for number, context in enumerate(CONTEXTS[kind]):
-        words = context.split()
-        yield {"context": context, "answer": " ".join(words[1:3]), "question": f"What is number {number} of the {kind} about?"}
+    for context, question in zip(CONTEXTS[kind], QUESTIONS[kind], strict=True):
+        yield {"context": context, "answer": " ".join(context.split()[1:3]), "question": question}
 
 
 def write(path, rows):
@@ -153,7 +159,7 @@ def test_nothing_is_done_twice_and_a_lost_student_alone_is_trained_again(walked)
 
 @pytest.mark.parametrize("command", ["package", "compare", "export-onnx"])
 def test_what_is_for_classifiers_says_so(walked, command):
-    more = {"compare": (), "package": (), "export-onnx": ("--out", "onnx")}[command]
+    more = {"compare": (), "package": ("--out", "packages"), "export-onnx": ("--out", "onnx")}[command]
     done = walked.command("spacy_synthesizrr", command, "--run", RUN, *more)
     assert done.returncode == 2
     assert f"`{command}` is for classifiers" in done.stderr
@@ -169,3 +175,44 @@ def test_a_student_that_does_not_fit_the_task_is_told_before_the_teacher_is_aske
 def test_a_run_is_opened_as_others_are(walked, monkeypatch):
     monkeypatch.chdir(walked.path)
     assert Context.open(RUN).task.context == "context"
+
+
+def test_a_loop_extrapolates_answers_whose_f1_is_low(walked):
+    path = walked.path / "configs" / "loop.ask.cfg"
+    text = (walked.path / "configs" / "loop.s3-paper.cfg").read_text(encoding="utf-8")
+    changes = {
+        "rounds = 2": "rounds = 1",
+        '"misclassified"': '"f1"',
+        "threshold = null": "threshold = 1.0",
+        '"random", "more-seed"': '"random"',
+    }
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    done = walked.command("spacy_synthesizrr", "loop", "--run", RUN, "--loop", "ask")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ledger = walked.json(f"{RUN}-ask", "ledger.json")
+    assert ledger["metric"] == "F1"
+    said = [row for row in walked.rows(f"{RUN}-ask", "start/predictions.jsonl") if row["part"] == "error"]
+    assert {row["line"] for row in said} == {1, 2}
+    assert all(row["score"] == row["margin"] == pytest.approx(1 - row["loss"], abs=1e-5) for row in said)
+    wrong = {row["line"] for row in said if row["score"] < 1}
+    added = walked.rows(f"{RUN}-ask", "loop-1/accepted.jsonl")
+    dev = list(rows_of("dev"))
+    assert wrong and added
+    carried = {(row["fields"]["context"], row["fields"]["answer"]) for row in added}
+    assert carried <= {(dev[line - 1]["context"], dev[line - 1]["answer"]) for line in wrong}
+    mean = walked.json(f"{RUN}-ask", "loop-1/student.json")["arms"][0]["dev"]["mean"]
+    assert str(round(mean, 6)) in json.dumps([round(value, 6) for value in _numbers(ledger)])
+    refused = walked.command("spacy_synthesizrr", "loop", "--run", RUN, "--loop", "retrieval")
+    assert refused.returncode == 2 and 'Set it to "text"' in refused.stderr
+
+
+def _numbers(value):
+    """Every number of a JSON document."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [number for part in value for number in _numbers(part)]
+    return [value] if isinstance(value, float) else []

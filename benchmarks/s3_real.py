@@ -1,0 +1,108 @@
+"""What the loop is worth on real text, offline: every error is a query, and the passages that it finds are added. 5 draws, equal arms.
+
+    python benchmarks/s3_real.py DATA --jobs 2      # goes on after any stop
+    python benchmarks/s3_real.py --collect          # only write what is finished
+
+DATA is a folder with agnews_train_sample.csv.gz, imdb_train_5k.jsonl.gz, rte_train.jsonl, rte_test.jsonl and news_corpus.jsonl.gz. The
+teacher is the extractive one, which copies sentences: labels are right as far as what lies near an error has its label. AG News has
+100, 500 and 2,000 gold rows, half of which are errors and half selection; IMDb has errors, selection and test from three parts, and its
+other rows without their labels as corpus; RTE is a pair task, for which a student of word counts is no better than chance. Each draw has
+seeds, dev and test rows of its own. All arms have the same calls and training steps, and at most as many added rows as the loop.
+s3_llm.py asks a real LLM. Only figures are written, to results/s3_real.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from cache import cache_folder
+from s3_loops import HEAD, Wanted, config_text, do_loop, finished, make_project, of_all, of_loop, publish, table
+from s3_sets import CASES, SEEDS, make_task
+
+RESULTS = Path(__file__).parent / "results" / "s3_real.json"
+DRAWS, PER_LABEL, STEPS, ROUNDS, PER_ERROR = 5, 100, 200, 2, 2
+LOOP = {
+    "loop": {"rounds": ROUNDS, "final": "last", "controls": ["goldgen", "random", "more-seed"]},
+    "extrapolate": {"with": "retrieval", "per_error": PER_ERROR},
+    "stop": {"patience": ROUNDS},
+}
+STRATEGY = {"plan": {"preset": "synthesizrr", "mode": "zero-shot", "hits": 500, "overgenerate": 6.0}, "plan.controls": {"arms": []}}
+
+
+def project_of(folder: Path) -> Path:
+    """RETURNS (Path): The project, with our configs."""
+    configs = {"loop.real.cfg": config_text(LOOP), "strategy.s3.cfg": config_text(STRATEGY)}
+    for name, case in CASES.items():
+        teacher = {"@llm_models": "synthesizrr.Extractive.v1", "sentences": case.sentences}
+        configs[f"teacher.{name}.cfg"] = config_text({"teacher": teacher})
+    return make_project(folder.expanduser().resolve() / "project", configs, steps=STEPS)
+
+
+def wanted(name: str, draw: int) -> Wanted:
+    """RETURNS (Wanted): The loop of one draw of a case."""
+    run = f"{name}-{draw}"
+    return Wanted(f"tasks/{run}", run, "real", {"strategy": "s3", "teacher": name, "per_label": PER_LABEL, "seed": draw})
+
+
+def run_draw(project: Path, name: str, draw: int, data: Path) -> dict[str, Any]:
+    """RETURNS (dict): The figures of one draw of a case, see `of_loop`."""
+    make_task(project, name, data, draw)
+    return of_loop(do_loop(project, wanted(name, draw)))
+
+
+def collect(project: Path) -> None:
+    """Write and show what is finished."""
+    cases: dict[str, Any] = {}
+    for name in CASES:
+        ledgers = [finished(project, wanted(name, draw)) for draw in range(DRAWS)]
+        loops = [of_loop(ledger) for ledger in ledgers if ledger]
+        if len(loops) > 1:
+            cases[name] = {**of_all(loops), "of_each_draw": loops}
+    settings = {"draws_wanted": DRAWS, "seeds_per_label": SEEDS, "rows_per_label_at_the_start": PER_LABEL, "training_steps": STEPS}
+    settings |= {"rounds": ROUNDS, "per_error": PER_ERROR, "teacher": "extractive", "gold_rows": {name: CASES[name].dev for name in CASES}}
+    notes = [
+        "test: accuracy of the bow student of the last round; gains are paired by draw, low and high at 95 % by Student's t over draws",
+        "added, calls: of all rounds together, above the start; means over draws",
+    ]
+    publish(RESULTS, {"settings": settings, "notes": notes, "cases": cases})
+    print("\n".join([HEAD, *(table(name, about) for name, about in cases.items())]), flush=True)
+
+
+def run_all(project: Path, data: Path, *, jobs: int, only: Sequence[str], draws: int) -> None:
+    """Run what is not finished, draw by draw, so that all cases have as many when we are stopped."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the workers: they wait for one another else
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        work = {(name, draw): pool.submit(run_draw, project, name, draw, data) for draw in range(draws) for name in only}
+        for (name, draw), job in work.items():
+            if error := job.exception():  # a case that cannot be run is no reason to leave the others
+                print(f"{name} {draw}: {type(error).__name__}: {error}", flush=True)
+                continue
+            print(f"{name} {draw}: " + ", ".join(f"{arm} {100 * row['test']:.1f}" for arm, row in job.result().items()), flush=True)
+
+
+def main() -> None:
+    """Run, collect."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?", default=os.environ.get("SYNTHESIZRR_BENCHMARK_DATA"))
+    parser.add_argument("--folder", type=Path, default=cache_folder("s3-real"), help="project and runs; kept")
+    parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--jobs", type=int, default=1, help="draws at a time")
+    parser.add_argument("--collect", action="store_true", help="only write the results of what is finished")
+    options = parser.parse_args()
+    project = project_of(options.folder)
+    if not options.collect:
+        if options.data is None:
+            parser.error("name the folder with the data")
+        run_all(project, Path(options.data).resolve(), jobs=options.jobs, only=options.only, draws=options.draws)
+    collect(project)
+
+
+if __name__ == "__main__":
+    main()
