@@ -32,7 +32,10 @@ LOOP = {
     "extrapolate": {"with": "retrieval", "per_error": PER_ERROR},
     "stop": {"patience": ROUNDS},
 }
-STRATEGY = {"plan": {"preset": "synthesizrr", "mode": "zero-shot", "hits": 500, "overgenerate": 6.0}, "plan.controls": {"arms": []}}
+STRATEGY = {
+    "plan": {"preset": "synthesizrr", "mode": "zero-shot", "hits": 300, "ranks": [1, 300], "overgenerate": 20.0},
+    "plan.controls": {"arms": []},
+}
 
 
 def project_of(folder: Path) -> Path:

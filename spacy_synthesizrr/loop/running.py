@@ -53,9 +53,10 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         say("round 0: the first student")
         start = do_start(loop)
         parents, stopped = _parents(loop, [start])
+        for line in _forecast(loop, parents, stopped):
+            say(line)
         if dry_run:
-            for line in _forecast(loop, parents, stopped):
-                say(line)
+            say("Nothing was asked (dry run).")
             return None
         done = {LOOP: [start]}
         while not stopped:
@@ -210,6 +211,7 @@ def _result(loop: Loop, rounds: Sequence[Round]) -> Round:
 
 
 def _forecast(loop: Loop, parents: Sequence[Parent], stopped: str) -> Iterator[str]:
+    """YIELDS (str): What the loop will ask its teacher for, before it asks."""
     if stopped:
         yield f"There would be no round: {stopped}."
         return
@@ -221,7 +223,7 @@ def _forecast(loop: Loop, parents: Sequence[Parent], stopped: str) -> Iterator[s
     yield f"The first round takes {len(parents)} errors: " + ", ".join(f"{label} {count}" for label, count in sorted(labels.items())) + "."
     yield (
         f"It asks the teacher at most {calls:,} times; {loop.settings.loop.rounds} rounds with {arms - 1} controls at most about "
-        f"{calls * arms * loop.settings.loop.rounds:,} times. Nothing was asked (dry run)."
+        f"{calls * arms * loop.settings.loop.rounds:,} times."
     )
 
 
