@@ -65,7 +65,7 @@ def collect(project: Path) -> None:
     for name in CASES:
         ledgers = [finished(project, wanted(name, draw)) for draw in range(DRAWS)]
         loops = [of_loop(ledger) for ledger in ledgers if ledger]
-        if len(loops) > 1:
+        if loops:
             cases[name] = {**of_all(loops), "of_each_draw": loops}
     settings = {"draws_wanted": DRAWS, "seeds_per_label": SEEDS, "rows_per_label_at_the_start": PER_LABEL, "training_steps": STEPS}
     settings |= {"rounds": ROUNDS, "per_error": PER_ERROR, "teacher": "extractive", "gold_rows": {name: CASES[name].dev for name in CASES}}
