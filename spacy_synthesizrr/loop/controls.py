@@ -16,10 +16,11 @@ from spacy_synthesizrr.loop.planning import Asked
 from spacy_synthesizrr.loop.settings import GOLDGEN, MORE_SEED
 from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.steps.plan import PLANNED as PLANNED_ROWS
+from spacy_synthesizrr.synthesis import FILES
 
 PLAN_STEP = "plan"
-GENERATED = "generated.jsonl"
-PLANNED_ROWS = "planned.jsonl"
+GENERATED, *_ = FILES
 
 
 def control_parents(loop: Loop, arm: str, count: int, *, number: int, before: int, said: Said | None) -> list[Parent]:

@@ -58,7 +58,7 @@ def learning_curve(ledger: Mapping[str, Any]) -> Plot | None:
     )
     title = "Score by round"
     svg = draw(paint, name="curve", title=title, description=f"{ledger['metric']}. {described}.", size=(WIDTH, HEIGHT))
-    note = "A ring is the round that was taken as the arm's result. Bars: other rows of this kind; dots: training seeds."
+    note = "A ring: the loop's result, and what a control is compared in. Bars: other rows of this kind; dots: training seeds."
     return Plot(svg, legend, note)
 
 

@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from spacy_synthesizrr.candidates import ROW_VERSION
 from spacy_synthesizrr.errors import RunFolderError
@@ -73,9 +73,7 @@ class _Ledger:
         self.asked, self.start, self.arms = asked, start, arms
         rounds = [start, *(one for own in arms.values() for one in own)]
         self.seed = int(start.inputs.get("settings", {}).get("seed", 0))
-        final, own = str(asked.settings["loop"]["final"]), arms[LOOP]
-        self.result = chosen_of([start, *own], final=final)
-        self.compared = self.result or len(own)
+        self.result, self.compared = chosen_of([start, *arms[LOOP]], final=str(asked.settings["loop"]["final"]))
         self.texts = read_texts(asked, rounds, seed=self.seed)
         self.embed = features(asked, rounds, self.texts)
 
@@ -176,16 +174,27 @@ class _Ledger:
         return self.arms[arm][number - 1] if number else self.start
 
 
-def chosen_of(rounds: Sequence[Round], *, final: str) -> int:
-    """Which round of an arm is its result.
+class Ranked(Protocol):
+    """A round, done just now or read from its folder."""
 
-    rounds (Sequence[Round]): The start and those of the arm.
-    final (str): "last", or "best" on the selection part, the first of equals.
-    RETURNS (int): Its number; 0 is the start.
+    @property
+    def number(self) -> int:
+        """RETURNS (int): 0 is the start."""
+
+    @property
+    def score(self) -> float:
+        """RETURNS (float): On the selection part, mean over training seeds."""
+
+
+def chosen_of(rounds: Sequence[Ranked], *, final: str) -> tuple[int, int]:
+    """Which round of the loop is its result, and in which round the arms are compared.
+
+    rounds (Sequence[Ranked]): The start and those of the loop.
+    final (str): "last", or "best" on the selection part, the first of equals, which cost least.
+    RETURNS (Tuple[int, int]): Their numbers. Where the start is the result, the last round is compared.
     """
-    if final == "last":
-        return rounds[-1].number
-    return max(rounds, key=lambda one: (one.score, -one.number)).number
+    best = rounds[-1] if final == "last" else max(rounds, key=lambda one: (one.score, -one.number))
+    return best.number, best.number or len(rounds) - 1
 
 
 def _short_of(arm: Mapping[str, Any], loop: Mapping[str, Any], most: int) -> dict[str, int]:

@@ -15,7 +15,7 @@ from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.near_duplicates import REGISTERED
 from spacy_synthesizrr.jsonl import atomic, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
-from spacy_synthesizrr.loop.controls import GENERATED, PLANNED_ROWS
+from spacy_synthesizrr.loop.controls import GENERATED
 from spacy_synthesizrr.loop.errors import Errors, find_errors
 from spacy_synthesizrr.loop.folder import START, Loop
 from spacy_synthesizrr.loop.parents import Parent, Uses, read_parents, write_parents
@@ -27,6 +27,7 @@ from spacy_synthesizrr.loop.training import ACCEPTED_ROWS, TrainRows, chosen_see
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import RunFolder
 from spacy_synthesizrr.steps import curate, index, prepare, synthesize, train
+from spacy_synthesizrr.steps.plan import PLANNED as PLANNED_ROWS
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store

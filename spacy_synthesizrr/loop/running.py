@@ -15,7 +15,7 @@ from spacy_synthesizrr.loop.controls import GENERATED, control_parents, more_see
 from spacy_synthesizrr.loop.errors import check_errors
 from spacy_synthesizrr.loop.extrapolation import RETRIEVAL, check_strategy
 from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, opened
-from spacy_synthesizrr.loop.ledger import make_ledger, table
+from spacy_synthesizrr.loop.ledger import chosen_of, make_ledger, table
 from spacy_synthesizrr.loop.page import write_page
 from spacy_synthesizrr.loop.parents import ERRORS, Parent, Uses, error_parents, write_parents
 from spacy_synthesizrr.loop.planning import Asked, NothingToAsk, extrapolate
@@ -72,10 +72,10 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
             parents, stopped = _parents(loop, done[LOOP])
         say(f"The loop ends: {stopped}.")
         not_run = dict(_controls(loop, done))
-        result = _result(loop, done[LOOP])
-        compared = result.number or len(done[LOOP]) - 1
+        number, compared = chosen_of(done[LOOP], final=settings.loop.final)
+        result = done[LOOP][number]
         made = {arm: len(rounds) - 1 for arm, rounds in done.items()}
-        about = {"stopped": stopped, "not_run": not_run, "rounds": made, "result": result.number, "compared": compared}
+        about = {"stopped": stopped, "not_run": not_run, "rounds": made, "result": number, "compared": compared}
         write_json(loop.folder / ABOUT, read_json(loop.folder / ABOUT) | about)
         _test(loop, [start, result, *(rounds[min(compared, len(rounds) - 1)] for rounds in done.values())])
         return _tell(loop, result)
@@ -201,13 +201,6 @@ def _as_many(loop: Loop, parents: Sequence[Parent], pace: Round) -> Planner:
         return replace(asked, planned=replace(asked.planned, candidates=asked.planned.candidates[: pace.calls]))
 
     return plan
-
-
-def _result(loop: Loop, rounds: Sequence[Round]) -> Round:
-    """The round whose student is the result; the earliest of equals, which cost least."""
-    if loop.settings.loop.final == "last":
-        return rounds[-1]
-    return max(rounds, key=lambda one: (one.score, -one.number))
 
 
 def _forecast(loop: Loop, parents: Sequence[Parent], stopped: str) -> Iterator[str]:
