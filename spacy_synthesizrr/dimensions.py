@@ -157,6 +157,34 @@ class _Page:
         return tuple(seen.values())
 
 
+def shared_values(lists: Lists) -> dict[str, tuple[str, ...]]:
+    """Values that several labels have: a text that is written from one fits each of them (AttrPrompt filters these, Yu et al. 2023).
+
+    RETURNS (Dict[str, Tuple[str, ...]]): Value → its labels. Values count as equal by `comparable`.
+    """
+    found: dict[str, tuple[str, list[str]]] = {}
+    for label, texts in lists.items():
+        for text in texts:
+            found.setdefault(comparable(text), (text, []))[1].append(label)
+    return {text: tuple(labels) for text, labels in found.values() if len(labels) > 1}
+
+
+def without_shared(lists: Lists, *, least: int) -> tuple[Lists, list[str]]:
+    """Leave out what several labels share, from all of them.
+
+    least (int): Values that each label needs: a shared one stays where a label would have fewer without it.
+    RETURNS (Tuple[Lists, List[str]]): The other values, and those that were left out.
+    """
+    kept = {label: {comparable(text): text for text in texts} for label, texts in lists.items()}
+    gone = []
+    for text, labels in shared_values(lists).items():
+        if all(len(kept[label]) > least for label in labels):
+            gone.append(text)
+            for label in labels:
+                del kept[label][comparable(text)]
+    return {label: tuple(texts.values()) for label, texts in kept.items()}, gone
+
+
 def write_values(path: Path, found: Mapping[str, Lists], *, about: str) -> None:
     """Write values for people to edit.
 

@@ -1,4 +1,4 @@
-"""The step `rationales`: the teacher is asked once for the reasons and attributes from which the rows of S3 are written.
+"""The step `rationales`: the teacher is asked for the reasons and attributes from which the rows of S3 are written.
 
 They go into a YAML file for people to edit, which is never written again: the step only reads it then, and says what is wrong with it.
 Strategies without dimensions have nothing to ask, and those whose config lists all values do not need the teacher.
@@ -7,27 +7,23 @@ Strategies without dimensions have nothing to ask, and those whose config lists 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from spacy_synthesizrr.candidates import digest
 from spacy_synthesizrr.context import Context
-from spacy_synthesizrr.dimensions import ALL, Dimension, Lists, read_values, write_values
+from spacy_synthesizrr.dimensions import Dimension, Lists, read_values, shared_values, without_shared, write_values
 from spacy_synthesizrr.errors import TeacherError
-from spacy_synthesizrr.models.answers.responses import ResponseStore
 from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import locked, run_step
 from spacy_synthesizrr.sourcing.dimension_settings import DimensionSettings
 from spacy_synthesizrr.sourcing.s3_seed import filled_dimensions, used_dimensions
 from spacy_synthesizrr.sourcing.settings import PlanSettings
+from spacy_synthesizrr.steps.asked_values import STEP, Question, ask
 from spacy_synthesizrr.steps.plan_settings import plan_settings
-from spacy_synthesizrr.steps.round_trip import RoundTrip
-from spacy_synthesizrr.synthesis import LATER
-from spacy_synthesizrr.teachers import ANSWERS, asking, pipeline_for, teacher_copies
 
-STEP = "rationales"
 FILE = "rationales.yml"
+TOLD = 5  # shared values of a dimension that are told one by one
 ABOUT = """What the prompts of this run are written from. Edit it as you like: take out what does not fit its label or fits another one too,
 put in what is missing. It is never written again; `plan` reads it anew each time."""
 
@@ -50,6 +46,8 @@ def run(ctx: Context) -> bool:
             write_values(path, _ask(ctx, asked), about=ABOUT)
         say(f"Look at {path} before you go on: all rows will be written from it. It is yours to edit.")
     found = dimensions_of(ctx, settings)
+    for line in _remarks((one for one in found if not (written and one.name in asked)), settings, path):
+        say(line)
     counts = {"dimensions": {one.name: one.size for one in found}, "values": fingerprint_of(found)}
     done = run_step(ctx.folder, STEP, after=(), settings=counts, outputs=(), body=lambda: counts)
     return bool(found) and (written or done)
@@ -85,62 +83,83 @@ def _asked(settings: PlanSettings, ctx: Context) -> dict[str, DimensionSettings]
 def _ask(ctx: Context, asked: Mapping[str, DimensionSettings]) -> dict[str, Lists]:
     """Ask for the values of all dimensions; answers are kept, so that nothing is paid twice.
 
-    RAISES (TeacherError): When one answer is no list.
+    RAISES (TeacherError): When there is no list for a label.
     """
+    questions = ask(ctx, asked)
+    if without := [question for question in questions if question.lost or not question.texts]:
+        raise TeacherError(_no_list(without, values_file(ctx, plan_settings(ctx))))
     found: dict[str, Lists] = {}
-    failed: list[str] = []
-    with ResponseStore(ctx.shared / ANSWERS) as answers, RoundTrip() as trip:
-        for name, one in asked.items():
-            lists: dict[str, tuple[str, ...]] = {}
-            for label, read in _answers(ctx, name, one, answers, trip):
-                if "texts" in read:
-                    lists[label] = tuple(read["texts"])
-                elif read["failed"] not in LATER:
-                    failed.append(f"{_named(name, label)}: {read['failed']}" + (f" ({read['detail'][:80]})" if read["detail"] else ""))
-            found[name] = lists
-    missing = [_named(name, label) for name, one in asked.items() for label in _labels(ctx, one) if label not in found[name]]
-    if missing:
-        said = "; ".join(failed) or f"no answer for {', '.join(missing)}"
-        raise TeacherError(
-            f"The teacher gave no list of values for {len(missing)} of the questions: {said}. Run the step again, ask for fewer with `n`, "
-            f"or write the file yourself: {values_file(ctx, plan_settings(ctx))}."
-        )
-    for line in _few(asked, found):
+    for name, one in asked.items():
+        given = {question.label: tuple(question.texts) for question in questions if question.dimension == name}
+        found[name], gone = (given, []) if one.shared else without_shared(given, least=one.per_row)
+        for line in _shared(name, given, gone) if not one.shared else ():
+            say(line)
+    for line in _few(questions, found):
         say(line)
     return found
 
 
-def _answers(
-    ctx: Context, name: str, one: DimensionSettings, answers: ResponseStore, trip: RoundTrip
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """YIELDS (Tuple[str, Mapping]): Label, and what the teacher's answer came to."""
-    from spacy_synthesizrr.tasks.rationale import rationale_config
-
-    config = rationale_config(ctx.task, n=one.n or 1, dimension=name, instruction=one.instruction, by_label=one.by_label)
-    nlp = pipeline_for(ctx, config, answers, stage=STEP)
-    if teacher_copies(nlp):
-        raise TeacherError(
-            f"The strategy '{plan_settings(ctx).mode}' needs a teacher that writes without a passage; this teacher only copies. "
-            "Choose another teacher with --vars.teacher NAME, or another strategy with --vars.strategy synthesizrr."
+def _no_list(without: list[Question], path: Path) -> str:
+    """Why there is no file. Another run asks what got no answer; what was answered it would read from the store again."""
+    lost = [question for question in without if question.lost]
+    read = [question for question in without if not question.lost]
+    said = []
+    if lost:
+        said.append(f"The teacher did not answer {len(lost)} of the questions: {'; '.join(question.told() for question in lost)}.")
+        capped = any(question.failed == "budget" for question in lost)
+        said.append(f"{'Raise the cap in [teacher.budget] and run' if capped else 'Run'} the step again; what was answered is kept.")
+    if read:
+        said.append(
+            f"The teacher gave no list of values for {len(read)} of the questions: {'; '.join(question.told() for question in read)}."
         )
-    labels = _labels(ctx, one)
-    with asking(nlp) as model:
-        trip.join(model)
-        for label, doc in zip(labels, nlp.pipe(map(nlp.make_doc, labels)), strict=True):
-            yield label, doc._.synthesizrr_rationales
+        said.append(f"Running the step again is no cure: {', '.join(_cures(read))}, or write the file yourself: {path}.")
+    return " ".join(said)
 
 
-def _labels(ctx: Context, one: DimensionSettings) -> list[str]:
-    return list(ctx.task.labels) if one.by_label else [ALL]
+def _cures(read: list[Question]) -> Iterator[str]:
+    if any(not question.repeats and not question.hopeless for question in read):
+        yield "raise `draws`"
+    if any(question.repeats for question in read):
+        yield "ask in other words with `instruction` or at a higher temperature, since the teacher says the same each time"
+    yield "ask for fewer with `n`"
 
 
-def _named(name: str, label: str) -> str:
-    return f"'{name}' of '{label}'" if label else f"'{name}'"
-
-
-def _few(asked: Mapping[str, DimensionSettings], found: Mapping[str, Lists]) -> Iterator[str]:
+def _few(questions: list[Question], found: Mapping[str, Lists]) -> Iterator[str]:
     for name, lists in found.items():
-        wanted = asked[name].n or 0
-        few = [f"{_named(name, label)} {len(texts)}" for label, texts in lists.items() if len(texts) < wanted]
-        if few:
-            yield f"Fewer values than the {wanted} asked for: {', '.join(few)}."
+        counts = [(one, len(lists[one.label])) for one in questions if one.dimension == name]
+        if few := [f"{one.name} {count}" for one, count in counts if count < one.wanted]:
+            yield f"Fewer values than the {counts[0][0].wanted} asked for: {', '.join(few)}."
+
+
+def _shared(name: str, given: Lists, gone: list[str]) -> Iterator[str]:
+    """What became of values that the teacher gave for several labels."""
+    lines = []
+    for text, labels in shared_values(given).items():
+        kept = f"stays: one of them would have too few values of '{name}' without it"
+        lines.append(f"'{text}' was given for {_and(labels)} and {'is left out' if text in gone else kept}.")
+    yield from _first(lines)
+
+
+def _remarks(dimensions: Iterable[Dimension], settings: PlanSettings, path: Path) -> Iterator[str]:
+    """What people wrote for several labels. It may be meant, so it stays."""
+    for one in dimensions:
+        about = settings.dimensions[one.name]
+        where = str(path) if about.values is None else f"[plan.dimensions.{one.name}] values"
+        lines = [f"{where}: '{text}' stands there for {_and(labels)}." for text, labels in shared_values(one.lists).items()]
+        if lines and not about.shared:
+            yield from _first(lines)
+            yield (
+                f"A row that is written from such a value of '{one.name}' may fit either label. Leave the value to one of them, or set "
+                f"shared = true in [plan.dimensions.{one.name}] if it is meant."
+            )
+
+
+def _first(lines: list[str]) -> Iterator[str]:
+    yield from lines[:TOLD]
+    if len(lines) > TOLD:
+        yield f"… and {len(lines) - TOLD} more such values."
+
+
+def _and(labels: Iterable[str]) -> str:
+    *others, last = labels
+    return f"{', '.join(others)} and {last}"

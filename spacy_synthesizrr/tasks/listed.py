@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from spacy_synthesizrr.tasks.chatter import without_fence, without_note, without_preamble, without_quotes, without_thought
 from spacy_synthesizrr.words import comparable, count_words
@@ -26,12 +26,24 @@ def read_list(text: str, *, most: int, cut: bool = False) -> list[str]:
     RETURNS (List[str]): In their order; none when there is no list. Never raises.
     """
     items = _items(_bare(text), most)
+    cleaned = map(_clean, items[:-1] if cut else items)
+    return each_once((item for item in cleaned if _is_item(item)), most=most)
+
+
+def each_once(items: Iterable[str], *, most: int) -> list[str]:
+    """Items of one or more lists.
+
+    most (int): Items that were asked for; the others are left out.
+    RETURNS (List[str]): In their order; of those that are equal by `comparable`, the first.
+    """
     found: dict[str, str] = {}
-    for item in items[:-1] if cut else items:
-        item = _clean(item)
-        if any(map(str.isalnum, item)) and not _BARE.match(item) and count_words(item) <= MOST_WORDS:
-            found.setdefault(comparable(item), item)
+    for item in items:
+        found.setdefault(comparable(item), item)
     return list(found.values())[:most]
+
+
+def _is_item(text: str) -> bool:
+    return any(map(str.isalnum, text)) and not _BARE.match(text) and count_words(text) <= MOST_WORDS
 
 
 def _bare(text: str) -> str:

@@ -39,15 +39,18 @@ class RationaleTask:
     n (int): Phrases that are asked for.
     instruction (str): `{verbalization}` and `{n}` mark their places.
     by_label (bool): Whether each label has a list of its own; a Doc's text is then the name of the label.
+    draw (int): Tells the k-th list from the first: the question is the same, and a teacher with random numbers takes others.
     """
 
-    def __init__(self, labels: Mapping[str, LabelWords], *, n: int, instruction: str, by_label: bool) -> None:
+    def __init__(self, labels: Mapping[str, LabelWords], *, n: int, instruction: str, by_label: bool, draw: int = 0) -> None:
         if n < 1:
             raise ConfigError(f"[task] n = {n} must be at least 1: so many phrases are asked for.")
+        if draw < 0:
+            raise ConfigError(f"[task] draw = {draw} must be 0 or more: draws are counted from 0.")
         for place in (COUNT, *((PLACEHOLDER,) if by_label else ())):
             if place not in instruction:
                 raise ConfigError(f"[task] instruction lacks {place}, which marks a place in it (was: {instruction!r}).")
-        self._labels, self.n, self.instruction, self.by_label = dict(labels), n, instruction, by_label
+        self._labels, self.n, self.instruction, self.by_label, self.draw = dict(labels), n, instruction, by_label, draw
         register_extensions()
 
     @property
@@ -58,7 +61,8 @@ class RationaleTask:
     @property
     def prompt_template(self) -> str:
         """RETURNS (str): Everything that a prompt depends on besides the Doc; caches compare it."""
-        about = {"labels": {label: asdict(words) for label, words in self._labels.items()}, "n": self.n, "by_label": self.by_label}
+        labels = {label: asdict(words) for label, words in self._labels.items()}
+        about = {"labels": labels, "n": self.n, "by_label": self.by_label, "draw": self.draw}
         return f"{self.instruction}\n{{# {json.dumps(about, ensure_ascii=False)} #}}"
 
     def generate_prompts(self, docs: Iterable[Doc], context_length: int | None = None) -> Iterable[Tuple[Iterable[str], Iterable[Doc]]]:
@@ -75,13 +79,14 @@ class RationaleTask:
         """RETURNS (Prompt): The question about a label; where all labels share a list, the question names each of them."""
         if not self.by_label:
             told = " / ".join(words.verbalization for words in self._labels.values())
-            return Prompt(self.instruction.replace(COUNT, str(self.n)).replace(PLACEHOLDER, told), fields={"items": self.n})
+            text = self.instruction.replace(COUNT, str(self.n)).replace(PLACEHOLDER, told)
+            return Prompt(text, draw=self.draw, fields={"items": self.n})
         if label not in self._labels:
             raise ConfigError(f"{NAME} is asked about the label '{label}', which [task.labels] lacks. {choices(label, self._labels)}")
         words = self._labels[label]
         about = {"labels": [label], "definition": words.definition, "items": self.n}
         text = self.instruction.replace(COUNT, str(self.n)).replace(PLACEHOLDER, words.verbalization)
-        return Prompt(text, key=label, label=words.verbalization, fields=about)
+        return Prompt(text, draw=self.draw, key=label, label=words.verbalization, fields=about)
 
     def parse_responses(self, shards: Iterable[Iterable[Doc]], responses: Iterable[Iterable[str]]) -> Iterable[Doc]:
         """Write `doc._.synthesizrr_rationales`. Never raises for what a model answers.
@@ -111,12 +116,18 @@ def parse_rationales(answer: object, n: int, *, lang: str = "en") -> Dict[str, A
     if finish == "content_filter":
         return {"failed": "refused", "detail": "the server's content filter stopped the answer"}
     texts = read_list(str(answer), most=n, cut=finish == "length")
-    if len(texts) == 1 and declines(texts[0], "", lang=lang):
+    if texts and _refuses(answer.strip(), texts, lang=lang):
         return {"failed": "refused", "detail": answer.strip()[:KEPT]}
     if not texts:
         kind = "truncated" if finish == "length" else "malformed" if answer.strip() else "empty"
         return {"failed": kind, "detail": answer.strip()[:KEPT]}
     return {"texts": texts}
+
+
+def _refuses(answer: str, texts: List[str], *, lang: str) -> bool:
+    """A refusal of several sentences or with commas reads like a list; one before a list does not begin with the first item."""
+    said = texts[0] if len(texts) == 1 else answer if answer.startswith(texts[0]) else ""
+    return bool(said) and declines(said, "", lang=lang)
 
 
 def make_rationale_task(
@@ -127,6 +138,7 @@ def make_rationale_task(
     instruction: str | None = None,
     dimension: str = REASONS,
     by_label: bool = True,
+    draw: int = 0,
 ) -> RationaleTask:
     """Ask for the reasons why a text has a label, or for the values of another attribute; a Doc's text is the name of a label.
 
@@ -136,16 +148,19 @@ def make_rationale_task(
     instruction (str): The whole question; `{verbalization}` and `{n}` mark their places.
     dimension (str): What the phrases are; a task file's own words ask for a "rationale".
     by_label (bool): False asks once for all labels, whatever the Doc's text.
+    draw (int): 1 asks for a second list, 2 for a third …; only a teacher with random numbers gives others.
     RETURNS (RationaleTask): The task.
     """
     spec = read_task(Path(task)) if task else None
     section: Dict[str, Any] = rationale_config(spec, n=n, dimension=dimension) if spec else {"labels": labels}
     said = section.get("instruction") or RATIONALE.replace("{instruction}", WITHOUT_DOCUMENT)
-    return RationaleTask(read_labels(labels or section["labels"]), n=n, instruction=instruction or said, by_label=by_label)
+    return RationaleTask(read_labels(labels or section["labels"]), n=n, instruction=instruction or said, by_label=by_label, draw=draw)
 
 
-def rationale_config(task: TaskSpec, *, n: int, dimension: str = REASONS, instruction: str = "", by_label: bool = True) -> Dict[str, Any]:
+def rationale_config(
+    task: TaskSpec, *, n: int, dimension: str = REASONS, instruction: str = "", by_label: bool = True, draw: int = 0
+) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The config section of a task file; everything is copied, and the file is not needed afterwards."""
     said = rationale_instruction(task) if dimension == REASONS else attribute_instruction(task, dimension)
     about = {"labels": label_rows(task), "n": n, "instruction": instruction or said}
-    return {"@llm_tasks": NAME, **about, "dimension": dimension, "by_label": by_label}
+    return {"@llm_tasks": NAME, **about, "dimension": dimension, "by_label": by_label, "draw": draw}

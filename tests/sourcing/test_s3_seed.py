@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from spacy_synthesizrr.candidates import Seed
-from spacy_synthesizrr.dimensions import ALL, Dimension
+from spacy_synthesizrr.dimensions import ALL, Dimension, shared_values, without_shared
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.sourcing.s3_seed import S3SeedPlan, filled_dimensions, plan_s3_seed
 from spacy_synthesizrr.sourcing.seeds import group_seeds
@@ -120,6 +120,8 @@ def test_wrong_values_of_the_config_are_named(given, words):
         ({"n": 2, "per_row": 3}, "n must be 3 or more"),
         ({"n": 2, "instruction": "Name {n}."}, "lacks {verbalization}"),
         ({"values": ["x"], "instruction": "Name {n}."}, "leave one of them out"),
+        ({"values": ["x"], "draws": 2}, "`draws` says how often values are asked for"),
+        ({"n": 2, "draws": 0}, "greater than or equal to 1"),
     ],
 )
 def test_a_dimension_without_sense_is_refused(given, words):
@@ -130,3 +132,29 @@ def test_a_dimension_without_sense_is_refused(given, words):
 def test_dimensions_need_the_mode_that_uses_them():
     with pytest.raises(ValidationError, match='needs mode = "s3-seed"'):
         PlanSettings.model_validate({"mode": "zerogen", "dimensions": {"style": {"values": ["dry"]}}})
+
+
+WINS = {"a": ("a win", "a goal", "rain"), "b": ("A win.", "a deal", "Rain"), "c": ("a vote", "rain")}
+
+
+def test_shared_values_are_named_with_their_labels():
+    assert shared_values(WINS) == {"a win": ("a", "b"), "rain": ("a", "b", "c")}
+    assert shared_values({ALL: ("dry", "excited")}) == {}
+
+
+def test_shared_values_leave_all_their_labels():
+    assert without_shared(WINS, least=1) == ({"a": ("a goal",), "b": ("a deal",), "c": ("a vote",)}, ["a win", "rain"])
+
+
+def test_a_shared_value_that_a_label_needs_stays_with_all_of_them():
+    assert without_shared(WINS, least=2) == ({"a": ("a goal", "rain"), "b": ("a deal", "Rain"), "c": ("a vote", "rain")}, ["a win"])
+    assert without_shared({"a": ("x",), "b": ("x", "y")}, least=1) == ({"a": ("x",), "b": ("x", "y")}, [])
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.lists(st.sampled_from("uvwxyz"), unique=True, min_size=1)), st.integers(1, 3))
+def test_no_label_ends_with_fewer_values_than_a_row_takes_for_want_of_shared_ones(lists, least):
+    found, gone = without_shared({label: tuple(texts) for label, texts in lists.items()}, least=least)
+    assert found.keys() == lists.keys()
+    for label, texts in lists.items():
+        assert [text for text in texts if text not in gone] == list(found[label])
+        assert len(found[label]) >= min(least, len(texts))

@@ -16,13 +16,16 @@ from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import InputError, PlanError, TeacherError
 from spacy_synthesizrr.steps import curate, index, plan, prepare, preview, rationales, synthesize
 from spacy_synthesizrr.trace import trace
+from spacy_synthesizrr.yaml_lines import load_yaml, plain
 
 ASKS = "different reasons"
 
 
 def answer(number, body):
-    """Lists for those who ask for reasons, each of its own label, else a text of its own."""
+    """Lists for those who ask for reasons, each of its own label, and for places; else a text of its own."""
     prompt = prompt_of(body)
+    if '"place"' in prompt:
+        return Fault(answer="1. a port\n2. a hill")
     label = "sport" if "sport" in prompt else "cooking"
     listed = "\n".join(f"{place}. {label} reason {place}" for place in range(1, 21))
     return Fault(answer=f"Sure! Here are 20 reasons:\n\n{listed}" if ASKS in prompt else text_of(number))
@@ -185,6 +188,61 @@ def test_no_list_is_an_error_that_names_the_label(run, monkeypatch, server):
     with pytest.raises(TeacherError, match="no list of values for 1 of the questions: 'rationale' of 'sport': refused"):
         rationales.run(context)
     assert not context.folder.file("rationales.yml").exists()
+
+
+def told(lists: dict[str, str]):
+    """A plan of a server: the lists, by what the question is about."""
+    return lambda number, body: Fault(answer=next(text for label, text in lists.items() if f"about {label}" in prompt_of(body)))
+
+
+SHARED = {"sport": "1. a goal\n2. a warm day\n3. a race\n4. a coach", "cooking": "1. soup\n2. A warm day.\n3. bread\n4. salt"}
+
+
+def written(context: Context) -> dict[str, list[str]]:
+    return {label: [*texts] for label, texts in plain(load_yaml(context.folder.file("rationales.yml")))["rationale"].items()}
+
+
+def test_a_reason_that_the_teacher_gives_for_two_labels_is_left_out_of_both(run, server, capsys):
+    server.plan = told(SHARED)
+    change(Path("configs/strategy.s3-seed.cfg"), "n = 20", "n = 4")
+    context = run()
+    rationales.run(context)
+    assert written(context) == {"sport": ["a goal", "a race", "a coach"], "cooking": ["soup", "bread", "salt"]}
+    said = capsys.readouterr().out
+    assert "'a warm day' was given for sport and cooking and is left out." in said
+    assert "Fewer values than the 4 asked for: 'rationale' of 'sport' 3, 'rationale' of 'cooking' 3." in said
+
+
+def test_a_shared_reason_stays_where_a_row_would_lack_reasons_without_it(run, server, capsys):
+    server.plan = told(SHARED | {"cooking": "1. soup\n2. A warm day.\n3. bread"})
+    change(Path("configs/strategy.s3-seed.cfg"), "n = 20", "n = 4")
+    context = run()
+    rationales.run(context)
+    assert written(context)["sport"] == ["a goal", "a warm day", "a race", "a coach"]
+    assert "'a warm day' was given for sport and cooking and stays: one of them would have too few values" in capsys.readouterr().out
+
+
+def test_labels_may_share_a_reason_if_the_config_says_so(run, server, capsys):
+    server.plan = told(SHARED)
+    change(Path("configs/strategy.s3-seed.cfg"), "n = 20", "n = 4\nshared = true")
+    context = run()
+    rationales.run(context)
+    rationales.run(context)
+    assert written(context)["cooking"] == ["soup", "A warm day.", "bread", "salt"]
+    assert "warm day" not in capsys.readouterr().out
+
+
+def test_what_people_wrote_for_two_labels_is_told_and_stays(run, capsys):
+    Path("mine.yml").write_text("rationale:\n  sport: [a goal, a race, a coach]\n  cooking: [soup, A race, salt]\n")
+    path = Path("configs/strategy.s3-seed.cfg")
+    change(path, "[plan]\n", '[plan]\nrationales = "mine.yml"\n')
+    path.write_text(path.read_text() + '\n[plan.dimensions.place]\nvalues = {"sport": ["a hall", "a hill"], "cooking": ["a hall"]}\n')
+    rationales.run(run(teacher="extractive"))
+    said = capsys.readouterr().out
+    assert "mine.yml: 'a race' stands there for sport and cooking." in said
+    assert "[plan.dimensions.place] values: 'a hall' stands there for sport and cooking." in said
+    assert "set shared = true in [plan.dimensions.place] if it is meant" in said
+    assert "A race" in Path("mine.yml").read_text()
 
 
 def test_other_strategies_have_nothing_to_ask(run, server):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_synthesizrr.tasks.listed import read_list
+from spacy_synthesizrr.tasks.listed import each_once, read_list
 
 THREE = ["great acting", "a slow start", "warm music"]
 
@@ -44,6 +44,14 @@ def test_what_stands_below_an_item_belongs_to_it():
     assert read_list("1. **Acting:**\n   - the lead carries it\n2. Music\n   that lifts the end", most=3) == [
         "Acting: the lead carries it",
         "Music that lifts the end",
+    ]
+
+
+def test_several_lists_are_joined_without_what_was_there_before():
+    assert each_once(["great acting", "warm music", "Great acting.", "a slow start", "one more"], most=3) == [
+        "great acting",
+        "warm music",
+        "a slow start",
     ]
 
 

@@ -9,6 +9,7 @@ from spacy_llm.registry import registry
 
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.errors import ConfigError, PlanError, TaskFileError
+from spacy_synthesizrr.models.answers.responses import request_hash
 from spacy_synthesizrr.prompts import Answer, Failure
 from spacy_synthesizrr.taskfile import read_task
 from spacy_synthesizrr.tasks.rationale import make_rationale_task, parse_rationales, rationale_config
@@ -164,6 +165,14 @@ def test_values_for_all_labels_are_asked_for_once():
     assert asked(task, "") == "Name 3 styles of texts about sport / about firms."
 
 
+def test_another_draw_asks_the_same_and_is_another_request():
+    first, second = (asked(make_rationale_task(LABELS, n=4, draw=draw), "firms") for draw in (0, 1))
+    assert (first, first.draw, second.draw) == (second, 0, 1)
+    assert request_hash(first, identity="m") != request_hash(second, identity="m")
+    together = make_rationale_task(LABELS, n=3, instruction="Name {n} styles.", by_label=False, draw=2)
+    assert asked(together, "").draw == 2
+
+
 def test_reasons_for_an_unknown_label_are_refused():
     with pytest.raises(ConfigError, match=r"'sprot'.*Did you mean 'sport'"):
         asked(make_rationale_task(LABELS), "sprot")
@@ -173,6 +182,7 @@ def test_reasons_for_an_unknown_label_are_refused():
     ("more", "words"),
     [
         ({"n": 0}, "n = 0 must be at least 1"),
+        ({"draw": -1}, "draw = -1 must be 0 or more"),
         ({"instruction": "Why {verbalization}?"}, "lacks {n}"),
         ({"instruction": "Name {n}."}, "lacks {verbalization}"),
     ],
@@ -191,6 +201,12 @@ def test_questions_that_cannot_be_asked_are_refused(more, words):
         (Failure("timeout", "late"), {"failed": "timeout", "detail": "late"}),
         ("", {"failed": "empty", "detail": ""}),
         ("I'm sorry, but I can't help with that.", {"failed": "refused", "detail": "I'm sorry, but I can't help with that."}),
+        (
+            "I'm sorry, but, as an AI, I can't help with that.",
+            {"failed": "refused", "detail": "I'm sorry, but, as an AI, I can't help with that."},
+        ),
+        ("I'm sorry.\nI can't help with that.", {"failed": "refused", "detail": "I'm sorry.\nI can't help with that."}),
+        ("I'm sorry, but I can only name these:\n1. a\n2. b", {"texts": ["a", "b"]}),
         (None, {"failed": "malformed", "detail": "the model returned NoneType, not a string"}),
     ],
 )
