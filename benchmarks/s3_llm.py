@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,18 +26,15 @@ from statistics import fmean
 from typing import Any
 
 from cache import cache_folder
+from s3_judge import arm, judge_of, judged
 from s3_loops import Wanted, config_text, do_loop, do_start, finished, make_project, of_loop, publish, write
-from s3_sets import CASES, judge_rows, make_task
+from s3_sets import CASES, make_task
 
-from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import RUNS, Context
 from spacy_synthesizrr.dimensions import write_values
 from spacy_synthesizrr.instructions import rationale_instruction
-from spacy_synthesizrr.jsonl import read_jsonl
-from spacy_synthesizrr.metrics.preservation import agreement, train_judge
 from spacy_synthesizrr.steps.rationales import ABOUT, FILE
-from spacy_synthesizrr.students.quality.bootstrap import interval
-from spacy_synthesizrr.taskfile import TaskSpec, read_task
+from spacy_synthesizrr.taskfile import read_task
 from spacy_synthesizrr.tasks.rationale import rationale_config
 from spacy_synthesizrr.teachers import asking, pipeline_for
 
@@ -124,46 +121,15 @@ def run_task(project: Path, name: str, data: Path) -> None:
     do_loop(project, wanted(name))
 
 
-def judged(rows: Sequence[tuple[str, str]], judge: Any, labels: Sequence[str]) -> dict[str, Any]:
-    """RETURNS (dict): How often a judge gives texts the label that they were asked to have; with other rows of the kind; shuffled."""
-    if not rows:
-        return {"rows": 0}
-    said = judge.predict([text for _, text in rows])
-    bounds = interval([(label,) for label, _ in rows], [said], labels, seed=0)
-    found = agreement([label for label, _ in rows], [own for (own,) in said])
-    return {"rows": len(rows), "confirmed": found["agreement"], "low": bounds.low, "high": bounds.high, "shuffled": found["shuffled"]}
-
-
-def rows_of(path: Path) -> list[Candidate]:
-    """RETURNS (List[Candidate]): Of a file of candidates; none where there is no file."""
-    return list(read_jsonl(path, Candidate.from_dict)) if path.is_file() else []
-
-
-def arm(folders: Sequence[Path], task: TaskSpec, judge: Any) -> dict[str, Any]:
-    """RETURNS (dict): Calls, what could be read, what passed the filters, and what the judge says of both."""
-    asked = [row for folder in folders for row in rows_of(folder / "generated.jsonl")]
-    accepted = [row for folder in folders for row in rows_of(folder / "accepted.jsonl")]
-    read = [row for row in asked if row.fields.get(task.generated.name)]
-    failed = Counter(str(row.events[-1].reason) for row in asked if not row.fields.get(task.generated.name))
-    pairs = [[(row.labels[0], task.student_text(row.fields)) for row in rows] for rows in (read, accepted)]
-    found = {"calls": len(asked), "parsed": len(read) / len(asked) if asked else None, "not_parsed": dict(failed)}
-    found["accepted"] = len(accepted) / len(asked) if asked else None
-    return found | {
-        "judge_on_parsed": judged(pairs[0], judge, [*task.labels]),
-        "judge_on_accepted": judged(pairs[1], judge, [*task.labels]),
-    }
-
-
 def figures(project: Path, name: str, data: Path) -> dict[str, Any]:
     """RETURNS (dict): All figures of a task, as far as they are there."""
     run, case = wanted(name), CASES[name]
     task = read_task(project / run.task)
-    gold = [((row["label"],), task.student_text({field: row[field] for field in case.fields})) for row in judge_rows(name, data, 0)]
-    judge = train_judge(gold, [*task.labels], exclusive=True)
+    judge, gold = judge_of(name, data, 0, task)
     test = [json.loads(line) for line in (project / run.task / "test.jsonl").read_text(encoding="utf-8").splitlines()]
     known = [(row["label"], task.student_text({field: row[field] for field in case.fields})) for row in test]
     rounds = sorted((project / RUNS / run.name).glob("loop-*"))
-    found = {"judge_trained_on": len(gold), "judge_on_gold": judged(known, judge, [*task.labels])}
+    found = {"judge_trained_on": gold, "judge_on_gold": judged(known, judge, [*task.labels])}
     found |= {"step by step": arm([project / RUNS / run.run], task, judge), "extrapolate": arm(rounds, task, judge)}
     reasons = figures_file(project, name)
     found["rationale"] = json.loads(reasons.read_text(encoding="utf-8")) if reasons.is_file() else None

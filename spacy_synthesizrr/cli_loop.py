@@ -15,7 +15,9 @@ def loop(
     loop: str = typer.Option("retrieval", help="Name of configs/loop.NAME.cfg, or a path that ends in .cfg."),
     name: str = typer.Option("", help="Folder of the loop under runs/; RUN-LOOP by default."),
     additions: list[str] = typer.Option([], help="A loop or run whose rows are added to the starting rows; may be given again."),  # noqa: B008
-    dry_run: bool = typer.Option(False, "--dry-run", help="Train the first student, say what the first round asks for; ask nothing."),
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Train the first student, plan the first round, say what all will take; ask nothing."
+    ),
 ) -> None:
     """Extrapolate a student's errors, curate, add, retrain; with controls at equal calls, rows and steps (resumable)."""
     from dataclasses import replace

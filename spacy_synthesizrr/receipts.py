@@ -14,6 +14,7 @@ import contextlib
 import importlib.metadata
 import json
 import resource
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ STEPS = (
 )  # fmt: skip
 Outputs = Sequence[str] | Callable[[], Sequence[str]]
 RUNS = Path("runs")
+LOOP_FILE, LOOP_START = "loop.json", "start"  # in the folder of a loop: what it was asked for; its round 0, which asks nothing
 PACKAGES = ("spacy-synthesizrr", "spacy", "spacy-llm", "numpy", "scikit-learn")
 
 
@@ -63,10 +65,7 @@ class RunFolder:
         """
         path = self.receipt_path(step)
         if not path.is_file():
-            raise RunFolderError(
-                f"The step '{step}' of the run '{self.path.name}' has not been done ({path} is missing). "
-                f"Run it first: {command_of(step)} --run {self.path} (or the whole project: spacy project run all)"
-            )
+            raise RunFolderError(f"The step '{step}' of the run '{self.name}' has not been done ({path} is missing). {_cure(self, step)}")
         return read_json(path)
 
     def inputs(self) -> dict[str, Any]:
@@ -77,6 +76,33 @@ class RunFolder:
 def command_of(step: str) -> str:
     """RETURNS (str): What a step is called on the command line."""
     return f"{'argilla-bridge' if step in REVIEW_STEPS else 'synthesizrr'} {step}"
+
+
+def loop_of(folder: RunFolder) -> list[tuple[str, str]]:
+    """RETURNS (List[Tuple[str, str]]): The options of the loop that a run is a round of; none where it is not."""
+    path = folder.path.parent / LOOP_FILE
+    if folder.path.parent == RUNS or not path.is_file():
+        return []
+    about = read_json(path)
+    added = about["settings"]["start"]["additions"]
+    named = [("run", about["run"]), ("loop", about["config"]), ("name", folder.path.parent.name)]
+    return [*named, *(("additions", name) for name in added)]
+
+
+def loop_command(options: Sequence[tuple[str, str]]) -> str:
+    """options (Sequence[Tuple[str, str]]): See `loop_of`. RETURNS (str): The command that makes the loop, or goes on with it."""
+    return " ".join(["synthesizrr loop", *(f"--{name} {shlex.quote(value)}" for name, value in options)])
+
+
+def _cure(folder: RunFolder, step: str) -> str:
+    """RETURNS (str): What to do where a step has not been done."""
+    options = loop_of(folder)
+    if not options:
+        return f"Run it first: {command_of(step)} --run {folder.path} (or the whole project: spacy project run all)"
+    if folder.path.name == LOOP_START:
+        run = dict(options)["run"]
+        return f"The start of a loop has no rows of its own making: look at the run that they come from, with --run {run}."
+    return f"It is a round of a loop, which does its steps: {loop_command(options)}"
 
 
 def versions() -> dict[str, str]:

@@ -156,6 +156,21 @@ def test_going_to_another_task_and_back_does_nothing_new(project):
     assert {path.name: path.read_bytes() for path in project.file("one", "receipts").iterdir()} == kept
 
 
+def test_a_loop_that_is_run_again_does_no_work_and_leaves_the_same_ledger(project):
+    use(project, "de", "tasks/alltag")
+    config = (project.path / "configs/loop.retrieval.cfg").read_text()
+    config = config.replace("rounds = 2", "rounds = 1").replace('["goldgen", "random", "more-seed"]', '["more-seed"]')
+    (project.path / "configs/loop.short.cfg").write_text(config)
+    options = {"command": "loop", "task": "tasks/alltag", "run": "de", "lang": "de", "per_label": 4, "loop": "short"}
+    ok(project.run(**options))
+    ledger, receipts = project.file("de-short", "ledger.json"), list(project.path.glob("runs/**/receipts/*.json"))
+    before, times = ledger.read_bytes(), {path: path.stat().st_mtime_ns for path in receipts}
+    assert {arm["name"]: len(arm["rounds"]) for arm in json.loads(before)["arms"]} == {"loop": 1, "more-seed": 1}
+    out = ok(project.run(**options))
+    assert "Skipping 'curate': nothing changed" in out and ledger.read_bytes() == before
+    assert {path: path.stat().st_mtime_ns for path in receipts} == times
+
+
 def test_a_changed_corpus_file_is_noticed(project):
     use(project, "de", "tasks/alltag")
     options = {"run": "de", "task": "tasks/alltag", "lang": "de", **SMALL}

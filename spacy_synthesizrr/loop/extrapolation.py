@@ -20,6 +20,7 @@ from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.curation.leaks import Gold, Leak, Row
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.labelled import Kind, LabelledRow, read_rows
+from spacy_synthesizrr.loop.neighbours import Neighbours
 from spacy_synthesizrr.loop.parents import Parent, Uses
 from spacy_synthesizrr.sourcing.plan import Plan, plan
 from spacy_synthesizrr.sourcing.selection import CODE, REASONS, Spending
@@ -33,6 +34,7 @@ TEXT, RETRIEVAL = "text", "retrieval"
 EXTRAPOLATE = "extrapolate"  # the mode of prompts that show the parent
 WITH_PASSAGES = ("zero-shot", "retricl", "non-retricl")  # modes
 KINDS: tuple[Kind, ...] = ("dev", "test")
+NEIGHBOURS = 9
 ALL_SEEDS = {"seeds_per_label": None, "seeds_per_label_binary": None}
 SHARED_OUT = ("kept", "passage_quota", "document_quota", "surplus")  # what became of hits that are good in themselves
 
@@ -43,11 +45,13 @@ class ExtrapolateSettings(Settings):
     how (str), in the config "with": "text" shows the teacher the error and asks for another text of its label. "retrieval" takes the
         passages nearest to the error and has them refined towards its label, in the mode of the strategy.
     per_error (int): New rows asked for per error and round; the paper takes 1.
+    neighbours (int | None): With retrieval, labelled rows nearest to a passage of which most must have the error's label; see `Neighbours`.
     include_prediction (bool): Whether prompts say which label the text must not have: the one that the student gave.
     """
 
     how: Literal["text", "retrieval"] = Field("retrieval", alias="with")
     per_error: int = Field(1, ge=1)
+    neighbours: int | None = Field(NEIGHBOURS, ge=1)
     include_prediction: bool = False
 
 
@@ -119,6 +123,7 @@ def from_passages(
     seed: int,
     seeds: Iterable[Seed] = (),
     gold: Gold = Gold(),  # noqa: B008  (frozen and empty)
+    neighbours: Neighbours | None = None,
 ) -> Extrapolated:
     """Refine the passages nearest to the parents.
 
@@ -129,6 +134,7 @@ def from_passages(
     seed (int): Of the shots.
     seeds (Iterable[Seed]): The seeds of the run, which serve as shots; where they are descriptions alone, other parents do.
     gold (Gold): See `unseen`.
+    neighbours (Neighbours | None): Labelled rows that are asked whether a passage has the label of a parent.
     RAISES (ConfigError): When the strategy has no passages.
     """
     check_strategy(RETRIEVAL, settings)
@@ -140,7 +146,10 @@ def from_passages(
     made = plan([*shown, *own.values()], store, task=task, settings=asked, per_label=1, seed=seed, gold=gold, every_label=False)
     if shown:
         made = replace(made, shots=replace(made.shots, hidden=frozenset({DESCRIPTION, ERROR})))
-    return _Serving(made, parents, uses).serve(per_error, round_number)
+    serving = _Serving(made, parents, uses)
+    if neighbours is not None:
+        serving.ask(neighbours, store)
+    return serving.serve(per_error, round_number)
 
 
 class _Serving:
@@ -163,6 +172,14 @@ class _Serving:
         self.free = asking & fit & ~before
         self.spending = Spending(plan.settings.quotas, self.text, plan.facts.document[hits.passage])
         self.prompts: Counter[tuple[int, int]] = Counter()
+
+    def ask(self, neighbours: Neighbours, store: Store) -> None:
+        """Turn away the passages that do not lie among labelled rows of the label that they would get."""
+        hits, seeds, places = self.plan.hits, self.plan.seed_set.seeds, np.flatnonzero(self.free)
+        passages, generated = hits.ids[hits.passage[places]], self.plan.task.generated.name
+        agreed = neighbours.agree(passages, hits.seed[places], seeds, store, generated=generated)
+        self.away["neighbours"] += int((~agreed).sum())
+        self.free[places[~agreed]] = False
 
     def serve(self, per_error: int, round_number: int) -> Extrapolated:
         """RETURNS (Extrapolated): In each turn every parent takes the nearest passage that is left for it."""

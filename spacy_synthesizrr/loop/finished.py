@@ -15,7 +15,7 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_json, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
 from spacy_synthesizrr.loop.errors import Errors, ErrorSettings, find_errors
-from spacy_synthesizrr.loop.folder import ABOUT, PARTS, START, rounds_of
+from spacy_synthesizrr.loop.folder import ABOUT, MADE, PARTS, START, rounds_of
 from spacy_synthesizrr.loop.parents import Parent, read_parents
 from spacy_synthesizrr.loop.predictions import PREDICTIONS, Prediction, join, read_predictions
 from spacy_synthesizrr.loop.settings import LOOP
@@ -233,10 +233,10 @@ def start_of(asked: Asked) -> Round | None:
 
 def finished_rounds(asked: Asked, arm: str) -> list[Round]:
     """RETURNS (List[Round]): The rounds of an arm that are finished, from the first; those behind one that is not do not count, nor
-    those that an earlier loop left: one of more rounds, or one whose control could be run.
+    those that an earlier loop left: one of more rounds, one of other settings, or one whose control could be run.
     """
     found: list[Round] = []
-    made = asked.about.get("rounds")  # not there before the loop has ended
+    made = asked.about.get(MADE)  # older versions noted nothing
     most = asked.settings["loop"]["rounds"] if made is None else made.get(arm, 0)
     for run in rounds_of(asked.folder, arm)[: int(most)]:
         one = _finished(asked, arm, len(found) + 1, run)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import io
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,16 @@ from spacy_synthesizrr.context import GRID, KINDS, RUNS, SINGLE, Context, relati
 from spacy_synthesizrr.errors import RunFolderError
 from spacy_synthesizrr.jsonl import atomic, read_json, write_json
 from spacy_synthesizrr.labelled import LabelledRow
+from spacy_synthesizrr.loop.neighbours import Neighbours
 from spacy_synthesizrr.loop.settings import LOOP, LoopSettings
 from spacy_synthesizrr.loop.split import ERROR, SELECTION, SplitSettings, part_spec, read_part, source_file, split_task
-from spacy_synthesizrr.receipts import RunFolder, locked
+from spacy_synthesizrr.receipts import LOOP_FILE, LOOP_START, RunFolder, locked
 from spacy_synthesizrr.steps.prepare import ID_BYTES, Choices
 from spacy_synthesizrr.taskfile import TASK_FILE, TaskSpec, read_task
 
-ABOUT, START = "loop.json", "start"
+ABOUT, START = LOOP_FILE, LOOP_START
+ASKED = ("v", "run", "config", "settings", "rows")  # in loop.json: what was asked for; all else tells how far it came
+MADE = "rounds"  # in loop.json: how many rounds of each arm are done
 PARTS = {ERROR: "error.jsonl", SELECTION: "selection.jsonl"}
 FILES = ("corpus", "seeds", "dev", "test", "train")
 
@@ -60,9 +63,29 @@ class Loop:
         """RETURNS (dict): The rows of the error part and of the selection part."""
         return {part: read_part(self.folder / name, self.task) for part, name in PARTS.items()}
 
+    @cached_property
+    def neighbours(self) -> Neighbours | None:
+        """RETURNS (Neighbours | None): The rows of the error part that are asked about passages; they are embedded once for all rounds."""
+        return Neighbours.of(self.parts[ERROR], self.task, self.settings.extrapolate.neighbours)
+
     def round(self, arm: str, number: int) -> RunFolder:
         """RETURNS (RunFolder): Of a round; round 0 is the start, which all arms share."""
         return RunFolder(self.folder / (f"{arm}-{number}" if number else START))
+
+    def note(self, arm: str, number: int, *, anew: bool) -> None:
+        """Note that a round is done: those that an earlier loop left in this folder do not count while this one goes on.
+
+        anew (bool): Whether its student is another one than before; what was made after that one then counts no more.
+        """
+        about = read_json(self.folder / ABOUT)
+        made = {name: int(count) for name, count in about.get(MADE, {}).items()}
+        if anew and arm in (START, LOOP):  # all arms go on from the start, and controls keep pace with the loop
+            made = {name: min(count, max(0, number - 1)) for name, count in made.items()}
+        if number:
+            made[arm] = number if anew else max(number, made.get(arm, 0))
+        if anew or made != about.get(MADE):
+            kept = {name: value for name, value in about.items() if name in ASKED or not anew}  # how an earlier loop ended holds no more
+            write_json(self.folder / ABOUT, {**kept, MADE: made})
 
     def choices(self, folder: RunFolder, **changed: Any) -> Choices:
         """What `prepare` is asked for: the starting run's own choices.
@@ -94,7 +117,7 @@ def opened(ctx: Context, settings: LoopSettings, name: str) -> Iterator[Loop]:
         counts = split_task(ctx.task, settings.split, seed=ctx.seed, error=error, selection=selection)
         _write_task(folder, ctx.task, settings.split)
         about = {"v": 1, "run": ctx.folder.name, "config": settings.path.as_posix(), "settings": settings.to_dict(), "rows": counts}
-        write_json(folder / ABOUT, about)
+        write_json(folder / ABOUT, about | _noted(folder, about))
         yield Loop(folder, ctx, settings)
 
 
@@ -111,6 +134,14 @@ def _id(folder: Path) -> str:
     """Who throws the folder away and makes it anew begins with nothing spent, as with a run."""
     path = folder / GRID
     return str(read_json(path)["id"]) if path.is_file() else secrets.token_hex(ID_BYTES)
+
+
+def _noted(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """RETURNS (dict): Which rounds are done. Where the loop is asked for what it was asked for before, all that was noted of it holds."""
+    path = folder / ABOUT
+    old = read_json(path) if path.is_file() else {}
+    same = all(old.get(name) == value for name, value in about.items())
+    return {MADE: {}, **({name: value for name, value in old.items() if name not in ASKED} if same else {})}
 
 
 def _write_task(folder: Path, task: TaskSpec, split: SplitSettings) -> None:
@@ -161,6 +192,12 @@ def loops_of(run: str) -> list[Path]:
 def is_loop(folder: Path) -> bool:
     """RETURNS (bool): Whether a folder under runs/ holds a loop."""
     return (folder / ABOUT).is_file() and (folder / GRID).is_file()
+
+
+def left_over(folder: Path, counted: Collection[str]) -> list[str]:
+    """RETURNS (List[str]): Names of rounds in the folder of a loop that are none of those that count, sorted."""
+    there = (path.parent.name for path in folder.glob("*-[0-9]*/inputs.json"))
+    return sorted(name for name in there if name not in counted)
 
 
 def rounds_of(folder: Path, arm: str = LOOP) -> list[RunFolder]:

@@ -72,6 +72,7 @@ def extrapolate(loop: Loop, ctx: Context, store: Store, parents: Sequence[Parent
         seed=ctx.seed,
         seeds=run_seeds(ctx),
         gold=unseen(loop.task, loop.parts[ERROR]),
+        neighbours=loop.neighbours,
     )
     lack = (f"No passage is left for {found.without} of {len(parents)} parents.",) if found.without else ()
     return Asked(settings.mode, found, lack)
@@ -106,7 +107,7 @@ def _body(ctx: Context, ask: Callable[[Store], Asked]) -> dict[str, Any]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(away.items(), key=lambda item: -item[1]))
         raise NothingToAsk(
             f"Nothing can be asked for in the round '{ctx.folder.name}'" + (f" (passages turned away: {reasons})" if reasons else "") + ". "
-            'Widen [plan.window] of the strategy, raise `hits`, add passages, or set [extrapolate] with = "text".'
+            'Widen [plan.window] of the strategy, raise `hits`, add passages, ask fewer [extrapolate] neighbours, or set with = "text".'
         )
     ctx.folder.file(CHOSEN).unlink(missing_ok=True)
     if asked.values is not None:

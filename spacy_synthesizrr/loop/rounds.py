@@ -13,8 +13,10 @@ from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.near_duplicates import REGISTERED
+from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import atomic, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
+from spacy_synthesizrr.loop.answering import ask
 from spacy_synthesizrr.loop.controls import GENERATED
 from spacy_synthesizrr.loop.errors import Errors, find_errors
 from spacy_synthesizrr.loop.folder import START, Loop
@@ -25,9 +27,10 @@ from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.loop.starting import STARTING, starting_rows
 from spacy_synthesizrr.loop.training import ACCEPTED_ROWS, TrainRows, chosen_seed, export_round, predict_round, selection_score
 from spacy_synthesizrr.progress import say
-from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.receipts import RunFolder, fresh
 from spacy_synthesizrr.steps import curate, index, prepare, synthesize, train
 from spacy_synthesizrr.steps.plan import PLANNED as PLANNED_ROWS
+from spacy_synthesizrr.synthesis import STEP
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
@@ -120,7 +123,7 @@ def do_start(loop: Loop) -> Round:
     return made
 
 
-def do_round(
+def planned_round(
     loop: Loop,
     arm: str,
     before: Sequence[Round],
@@ -129,14 +132,16 @@ def do_round(
     *,
     settings: Mapping[str, Any],
     pace: Round | None = None,
-) -> Round:
-    """Ask, curate, add, and train a fresh student.
+) -> Context:
+    """Make the run of a round and its plan. Its teacher is asked for nothing.
 
     before (Sequence[Round]): The start and the earlier rounds of the arm.
     parents (Sequence[Parent]): What the rows are made from; none where the arm needs none.
     plan (Callable): What the teacher is asked for, given the round, its index and what was used before.
     settings (Mapping): What the plan depends on beside parents, task, strategy: plain JSON.
-    pace (Round | None): The loop's round, for a control: at most as many rows are added, and as many training steps are taken.
+    pace (Round | None): The loop's round, for a control.
+    RETURNS (Context): The round.
+    RAISES (NothingToAsk): When no row can be asked for.
     """
     number = len(before)
     folder = loop.round(arm, number)
@@ -149,15 +154,44 @@ def do_round(
         prepare.run(loop.choices(folder, curate=_curate_config(loop, folder, before), per_label=most, **wanted))
         ctx = Context.open(folder.path)
         index.run(ctx)
-        plan_round(ctx, {**settings, "round": number, "earlier": earlier}, lambda store: plan(ctx, store, _uses(loop, before)))
-        synthesize.run(ctx)
+        about = {**settings, "round": number, "earlier": earlier, "asked_before": _asked_before(loop)}
+        plan_round(ctx, about, lambda store: plan(ctx, store, _uses(loop, before)))
+    return ctx
+
+
+def do_round(
+    loop: Loop,
+    arm: str,
+    before: Sequence[Round],
+    parents: Sequence[Parent],
+    plan: Planner,
+    *,
+    settings: Mapping[str, Any],
+    pace: Round | None = None,
+) -> Round:
+    """Ask, curate, add, and train a fresh student. See `planned_round`; what the teacher will take is told before it is asked.
+
+    pace (Round | None): The loop's round, for a control: at most as many rows are added, and as many training steps are taken.
+    """
+    ctx = planned_round(loop, arm, before, parents, plan, settings=settings, pace=pace)
+    if told := told_cost(ctx):
+        say(f"  {told}")
+    with logged(ctx.folder):
+        missing = ask(ctx)
         curate.run(ctx)
         rows = _rows(loop, before, ctx, limit=pace.accepted if pace else None)
         export_round(ctx, rows, after=ANSWERED, pace=pace.size if pace else None)
-        made = _trained(loop, Round(arm, number, ctx, rows))
+        made = _trained(loop, Round(arm, len(before), ctx, rows))
+    if missing:
+        say(f"  {missing}")
     said = f"{made.calls:,} calls, {made.accepted:,} accepted, {made.size:,} rows in all"
     say(f"  {said}; {made.told}, {100 * before[-1].score:.1f} before it")
     return made
+
+
+def told_cost(ctx: Context) -> str:
+    """RETURNS (str): What the answers of a planned round will take; empty where they are there, or the teacher works by rule."""
+    return "" if fresh(ctx.folder, STEP) else synthesize.told_cost(ctx)
 
 
 @contextlib.contextmanager
@@ -176,8 +210,8 @@ def logged(folder: RunFolder) -> Iterator[None]:
 
 
 def _trained(loop: Loop, made: Round) -> Round:
-    train.run(made.ctx)
-    predict_round(loop, made.ctx)
+    anew = [train.run(made.ctx), predict_round(loop, made.ctx)]
+    loop.note(made.arm, made.number, anew=any(anew))
     return made
 
 
@@ -186,6 +220,14 @@ def _uses(loop: Loop, before: Sequence[Round]) -> Uses:
     files = [loop.ctx.folder.file(GENERATED), *(one.folder.file(PLANNED_ROWS) for one in before[1:])]
     rows = (read_jsonl(path, Candidate.from_dict) for path in files if path.is_file())
     return Uses.of(chain.from_iterable(rows))
+
+
+def _asked_before(loop: Loop) -> str | None:
+    """RETURNS (str | None): What the starting run asked for. Requests of it that failed may be asked again, and then fewer of its plan are
+    taken, though it is done by the same settings.
+    """
+    path = loop.ctx.folder.file(GENERATED)
+    return fingerprint_file(path) if path.is_file() else None
 
 
 def _rows(loop: Loop, before: Sequence[Round], ctx: Context, *, limit: int | None) -> TrainRows:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from spacy_synthesizrr.context import Context
@@ -14,12 +15,13 @@ from spacy_synthesizrr.loop.clusters import order_errors
 from spacy_synthesizrr.loop.controls import GENERATED, control_parents, more_seed, why_not
 from spacy_synthesizrr.loop.errors import check_errors
 from spacy_synthesizrr.loop.extrapolation import RETRIEVAL, check_strategy
-from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, opened
+from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, left_over, opened
+from spacy_synthesizrr.loop.forecast import check_teacher, forecast, forecast_money
 from spacy_synthesizrr.loop.ledger import chosen_of, make_ledger, table
 from spacy_synthesizrr.loop.page import write_page
 from spacy_synthesizrr.loop.parents import ERRORS, Parent, Uses, error_parents, write_parents
 from spacy_synthesizrr.loop.planning import Asked, NothingToAsk, extrapolate
-from spacy_synthesizrr.loop.rounds import Planner, Round, do_round, do_start, logged
+from spacy_synthesizrr.loop.rounds import Planner, Round, do_round, do_start, logged, planned_round, told_cost
 from spacy_synthesizrr.loop.settings import LOOP, MORE_SEED, LoopSettings
 from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.progress import say
@@ -31,14 +33,14 @@ if TYPE_CHECKING:
 
 LEDGER = "ledger.json"
 NOTHING_LEFT = "nothing is left that could be asked for"
-SPARE = 2  # parents at hand for each one that a control needs, where passages do not suffice for some
+SPARE = 4  # parents at hand for each one that a control needs, where passages do not suffice for some
 
 
 def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool = False) -> dict[str, Any] | None:
     """Work through a loop; what is done already is not done again, and a stopped loop goes on where it stopped.
 
     ctx (Context): The starting run. name (str): Of the loop's folder under runs/.
-    dry_run (bool): Train the first student, say what the first round will ask for, and ask nothing.
+    dry_run (bool): Train the first student, plan the first round and say what it and the loop will take, and ask nothing.
     RETURNS (dict | None): The ledger; None after a dry run.
     RAISES (ConfigError): When the settings do not fit the task or the strategy, before anything is done.
     RAISES (RunFolderError): When the starting run is not finished, or the folder is somebody else's.
@@ -50,13 +52,12 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
             raise ConfigError('[extrapolate] with = "retrieval", and the task has `answer`: a passage has other answers. Set it to "text".')
         check_strategy(RETRIEVAL, plan_settings(ctx))
     with opened(ctx, settings, name) as loop:
+        check_teacher(loop)
         say("round 0: the first student")
         start = do_start(loop)
         parents, stopped = _parents(loop, [start])
-        for line in _forecast(loop, parents, stopped):
-            say(line)
+        _foretell(loop, start, parents, stopped, dry_run=dry_run)
         if dry_run:
-            say("Nothing was asked (dry run).")
             return None
         done = {LOOP: [start]}
         while not stopped:
@@ -78,7 +79,7 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         about = {"stopped": stopped, "not_run": not_run, "rounds": made, "result": number, "compared": compared}
         write_json(loop.folder / ABOUT, read_json(loop.folder / ABOUT) | about)
         _test(loop, [start, result, *(rounds[min(compared, len(rounds) - 1)] for rounds in done.values())])
-        return _tell(loop, result)
+        return _tell(loop, result, chain(*done.values()))
 
 
 def _test(loop: Loop, rounds: Sequence[Round]) -> None:
@@ -86,6 +87,21 @@ def _test(loop: Loop, rounds: Sequence[Round]) -> None:
     for one in {one.folder.path: one for one in rounds}.values():
         with logged(one.folder):
             evaluate.run(one.ctx)
+
+
+def _foretell(loop: Loop, start: Round, parents: Sequence[Parent], stopped: str, *, dry_run: bool) -> None:
+    """Plan the first round, and say what it and the whole loop will take, before anything is asked."""
+    for line in forecast(loop, parents, stopped):
+        say(line)
+    if stopped:
+        return
+    first = planned_round(loop, LOOP, [start], parents, _extrapolating(loop, parents, 1), settings=_plan_settings(loop))
+    for line in forecast_money(loop, first):
+        say(line)
+    if dry_run:
+        if told := told_cost(first):
+            say(f"The first round: {told}")
+        say(f"Nothing was asked (dry run). The prompts of the first round: synthesizrr preview --run {first.folder.name}")
 
 
 def _loop_round(loop: Loop, before: Sequence[Round], parents: Sequence[Parent]) -> Round:
@@ -142,7 +158,7 @@ def _why_stop(loop: Loop, done: Sequence[Round], *, few: bool, errors: int, left
         many = "a round" if settings.stop.patience == 1 else f"{settings.stop.patience} rounds"
         return f"{many} without a gain on the selection part"
     if len(done) > settings.loop.rounds:
-        return f"{settings.loop.rounds} rounds are done"
+        return "1 round is done" if settings.loop.rounds == 1 else f"{settings.loop.rounds} rounds are done"
     return "the budget of calls is spent" if left is not None and left < 1 else ""
 
 
@@ -203,24 +219,9 @@ def _as_many(loop: Loop, parents: Sequence[Parent], pace: Round) -> Planner:
     return plan
 
 
-def _forecast(loop: Loop, parents: Sequence[Parent], stopped: str) -> Iterator[str]:
-    """YIELDS (str): What the loop will ask its teacher for, before it asks."""
-    if stopped:
-        yield f"There would be no round: {stopped}."
-        return
-    calls = len(parents) * loop.settings.extrapolate.per_error
-    arms = 1 + sum(not why_not(loop, arm) for arm in loop.settings.loop.controls)
-    labels: dict[str, int] = {}
-    for parent in parents:
-        labels[" + ".join(parent.seed.labels)] = labels.get(" + ".join(parent.seed.labels), 0) + 1
-    yield f"The first round takes {len(parents)} errors: " + ", ".join(f"{label} {count}" for label, count in sorted(labels.items())) + "."
-    yield (
-        f"It asks the teacher at most {calls:,} times; {loop.settings.loop.rounds} rounds with {arms - 1} controls at most about "
-        f"{calls * arms * loop.settings.loop.rounds:,} times."
-    )
-
-
-def _tell(loop: Loop, result: Round) -> dict[str, Any]:
+def _tell(loop: Loop, result: Round, done: Iterable[Round]) -> dict[str, Any]:
+    if left := left_over(loop.folder, [one.folder.path.name for one in done]):
+        say(f"Left by a loop of other settings, and counted nowhere: {', '.join(left)}. You may remove them.")
     found = make_ledger(loop.folder)
     write_json(loop.folder / LEDGER, found)
     page = write_page(loop.folder, found)

@@ -117,11 +117,11 @@ def check_parts(task: TaskSpec, errors: Sequence[LabelledRow], selection: Sequen
     RETURNS (List[str]): What the user must know.
     RAISES (InputError): When a part is empty, or in an exclusive task lacks a label.
     """
-    cure = "Give more rows in [split] rows, or another [split] share."
     counts = {ERROR: _count(errors), SELECTION: _count(selection)}
     for name, part in ((ERROR, errors), (SELECTION, selection)):
         if not part:
-            raise InputError(f"The {name} part has no row (all labelled rows: {len(errors) + len(selection)}).", cure=cure)
+            rows = len(errors) + len(selection)
+            raise InputError(f"The {name} part has no row (all labelled rows: {rows}).", cure=_cure(rows, share))
     remarks = []
     for label in task.labels:
         first, second = (counts[name][label] for name in (ERROR, SELECTION))
@@ -129,13 +129,22 @@ def check_parts(task: TaskSpec, errors: Sequence[LabelledRow], selection: Sequen
             continue
         text = f"The label '{label}' has too few labelled rows: {first} in the error part, {second} in the selection part."
         if task.exclusive:
-            raise InputError(text, cure=f"Each part needs at least one. {cure}")
+            raise InputError(text, cure=f"Each part needs at least one. {_cure(first + second, share)}")
         remarks.append(text)
     if share is None:
         remarks.append(
             "[split] share = null: the rows whose errors are extrapolated also choose the round, so scores on them are optimistic."
         )
     return remarks
+
+
+def _cure(rows: int, share: float | None) -> str:
+    """RETURNS (str): What to do where a part lacks rows. rows (int): Those that there are to share out."""
+    more = "Give more rows in [split] rows"
+    if not rows or share is None:
+        return f"{more}."
+    other = ", set another [split] share" if rows > 1 else ""
+    return f"{more}{other}, or set [split] share = null, so that the same rows do both (scores on them are too good then)."
 
 
 def _count(rows: Iterable[LabelledRow]) -> Counter[str]:

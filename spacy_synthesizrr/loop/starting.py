@@ -98,6 +98,8 @@ def _additions_of(loop: Loop, name: str) -> Iterator[tuple[Candidate, Parent | N
                     f"{choices(strange[0], (*task.labels, *(spec.name for spec in task.fields)))}"
                 )
             yield row, parents.get(row.seed_id)
+    if not found and is_loop(RUNS / name):
+        raise RunFolderError(f"The loop '{name}' has no finished round yet, as its settings are now. Run it first, or go on with it.")
     if not found:
         there = sorted(path.parent.name for pattern in ("*/inputs.json", "*/loop.json") for path in RUNS.glob(pattern))
         raise RunFolderError(f"There are no additions of '{name}': neither a loop nor a run with accepted rows. {choices(name, there)}")

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spacy_synthesizrr.ablations.table import clear
+from spacy_synthesizrr.candidates import FAILED
 from spacy_synthesizrr.loop.folder import START
 from spacy_synthesizrr.loop.settings import GOLDGEN, LOOP, MORE_SEED, RANDOM
 from spacy_synthesizrr.loop.split import ERROR, SELECTION
+from spacy_synthesizrr.prompts import RETRYABLE
 from spacy_synthesizrr.report.money import money
 from spacy_synthesizrr.report.view import signed
 from spacy_synthesizrr.students.scores import NOTHING, said
@@ -164,6 +166,9 @@ def cautions(ledger: Ledger) -> Iterator[str]:
         for entry in arm["rounds"]:
             if told := shortness(entry["short"]):
                 yield f"{arm['name']}, round {entry['round']}: {told} than the loop."
+            if lost := unanswered(entry):
+                requests = f"{lost:,} request{'s' * (lost > 1)}"
+                yield f"{arm['name']}, round {entry['round']}: {requests} failed and may be answered later; the same command asks again."
     yield from _steps(ledger)
     tested = [entry["test"]["rows"] for _, entry, _ in entries(ledger) if entry["test"]]
     if tested and min(tested) < FEW:
@@ -174,6 +179,11 @@ def cautions(ledger: Ledger) -> Iterator[str]:
         yield ONE_DRAW
     if spent := told_money(ledger):
         yield spent
+
+
+def unanswered(entry: Mapping[str, Any]) -> int:
+    """RETURNS (int): Requests of a round that failed for a reason that may pass."""
+    return sum(entry["turned_away"].get(f"{FAILED}: {kind}", 0) for kind in RETRYABLE)
 
 
 def _steps(ledger: Ledger) -> Iterator[str]:

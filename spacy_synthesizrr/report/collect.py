@@ -12,17 +12,16 @@ from itertools import islice
 from typing import Any
 
 from spacy_synthesizrr.candidates import ROW_VERSION
-from spacy_synthesizrr.context import KINDS, RUNS, Context
+from spacy_synthesizrr.context import KINDS, Context
 from spacy_synthesizrr.documents import WRITTEN_BY, read_document
 from spacy_synthesizrr.jsonl import read_json, read_jsonl
-from spacy_synthesizrr.receipts import STEPS, RunFolder, fresh, versions
+from spacy_synthesizrr.receipts import STEPS, RunFolder, fresh, loop_command, loop_of, versions
 from spacy_synthesizrr.report.findings import Finding, Standing, comparisons, remarks
 from spacy_synthesizrr.report.review import STEP, read_review
 from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.scores import ACCURACY
 
 LEAKS_SHOWN = 20
-LOOP_FILE = "loop.json"  # in the folder of a loop, beside its rounds
 SETTINGS = ("per_label", "seed", "lang", "gpu_id")
 
 
@@ -182,7 +181,7 @@ def _leaks(folder: RunFolder, plan: Mapping[str, Any] | None) -> dict[str, Any] 
 def reproduce(ctx: Context) -> str:
     """RETURNS (str): The command that makes this run again from the project folder; of a round the one that makes its loop."""
     if about := loop_of(ctx.folder):
-        return " ".join(["synthesizrr loop", *(f"--{name} {shlex.quote(value)}" for name, value in about)])
+        return loop_command(about)
     identity = ctx.inputs["identity"]
     chosen = {
         "task": identity["task"],
@@ -191,14 +190,3 @@ def reproduce(ctx: Context) -> str:
         **{name: ctx.settings[name] for name in SETTINGS},
     }
     return " ".join(["python -m spacy project run all .", *(f"--vars.{name} {shlex.quote(str(value))}" for name, value in chosen.items())])
-
-
-def loop_of(folder: RunFolder) -> list[tuple[str, str]]:
-    """RETURNS (List[Tuple[str, str]]): The options of the loop that a run is a round of; none where it is not."""
-    path = folder.path.parent / LOOP_FILE
-    if folder.path.parent == RUNS or not path.is_file():
-        return []
-    about = read_json(path)
-    added = about["settings"]["start"]["additions"]
-    named = [("run", about["run"]), ("loop", about["config"]), ("name", folder.path.parent.name)]
-    return [*named, *(("additions", name) for name in added)]

@@ -17,8 +17,8 @@ from spacy_synthesizrr.context import GRID, KINDS, RUNS, SINGLE, SUFFIX, Context
 from spacy_synthesizrr.errors import SynthesizrrError
 from spacy_synthesizrr.fingerprints import fingerprint
 from spacy_synthesizrr.jsonl import read_json
-from spacy_synthesizrr.receipts import STEPS, RunFolder, command_of, fresh, versions
-from spacy_synthesizrr.report.collect import SETTINGS, loop_of, reproduce
+from spacy_synthesizrr.receipts import STEPS, RunFolder, command_of, fresh, loop_of, versions
+from spacy_synthesizrr.report.collect import SETTINGS, reproduce
 from spacy_synthesizrr.taskfile import read_task
 
 PREPARE = "prepare"

@@ -70,7 +70,8 @@ def _body(ctx: Context) -> dict[str, Any]:
     for name in SYNTHESIZED:
         if name not in {arm.name for arm in planned}:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
-    say_cost(ctx)
+    if told := told_cost(ctx):
+        say(told)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.shared / ANSWERS) as answers:
         lookup = Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))
         with RoundTrip() as trip:
@@ -82,11 +83,17 @@ def _body(ctx: Context) -> dict[str, Any]:
     return counts
 
 
-def say_cost(ctx: Context) -> None:
-    """Say what the step will take, before the first request; teachers that work by rule take nothing."""
+def costs_nothing(ctx: Context) -> bool:
+    """RETURNS (bool): Whether the teacher works by rule, so that there is nothing to forecast."""
     component: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
-    if not getattr(component.model, "by_rule", False):
-        say(f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.name}")
+    return bool(getattr(component.model, "by_rule", False))
+
+
+def told_cost(ctx: Context) -> str:
+    """RETURNS (str): What the step will take, before the first request; empty for teachers that work by rule, which take nothing."""
+    if costs_nothing(ctx):
+        return ""
+    return f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.name}"
 
 
 def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, trip: RoundTrip) -> dict[str, Any]:

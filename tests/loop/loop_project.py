@@ -17,16 +17,21 @@ keep_errors_in_train = {keep}
 
 [start]
 rows = "{rows}"
+additions = {additions}
 
 [split]
 share = {share}
 
 [errors]
+criterion = "{criterion}"
+threshold = {threshold}
+confusions = {confusions}
 max = {max}
 
 [extrapolate]
 with = "{how}"
 per_error = {per_error}
+neighbours = {neighbours}
 include_prediction = {predicted}
 
 [stop]
@@ -34,8 +39,9 @@ patience = {patience}
 max_calls = {calls}
 """
 USUAL: Mapping[str, object] = {
-    "rounds": 1, "final": "last", "controls": "[]", "keep": "false", "rows": "", "share": 0.5, "max": 6, "how": "retrieval",
-    "per_error": 1, "predicted": "false", "patience": 9, "calls": "null",
+    "rounds": 1, "final": "last", "controls": "[]", "keep": "false", "rows": "", "additions": "[]", "share": 0.5,
+    "criterion": "misclassified", "threshold": "null", "confusions": "[]", "max": 6, "how": "retrieval", "per_error": 1,
+    "neighbours": "null", "predicted": "false", "patience": 9, "calls": "null",
 }  # fmt: skip
 
 

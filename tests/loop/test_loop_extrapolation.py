@@ -222,7 +222,7 @@ def test_section_has_a_key_called_with():
     assert section({"extrapolate": {"with": "text", "per_error": 3}}, "extrapolate", ExtrapolateSettings).how == "text"
     with pytest.raises(ConfigError, match="'with' Input should be 'text' or 'retrieval'"):
         section({"extrapolate": {"with": "magic"}}, "extrapolate", ExtrapolateSettings)
-    with pytest.raises(ConfigError, match="unknown key 'how'. Valid: 'with', 'per_error', 'include_prediction'"):
+    with pytest.raises(ConfigError, match="unknown key 'how'. Valid: 'with', 'per_error', 'neighbours', 'include_prediction'"):
         section({"extrapolate": {"how": "text"}}, "extrapolate", ExtrapolateSettings)
 
 

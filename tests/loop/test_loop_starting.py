@@ -64,6 +64,12 @@ def test_rounds_that_an_earlier_loop_left_are_no_additions(here):
     assert added == [row.id for row in read_jsonl(Path("runs/first/loop-1/accepted.jsonl"), Candidate.from_dict)]
 
 
+def test_a_loop_without_a_finished_round_has_no_additions_yet(here):
+    adding(name="first")
+    with pytest.raises(RunFolderError, match="The loop 'first' has no finished round yet.*Run it first"):
+        adding("first")
+
+
 def test_a_loop_cannot_start_from_its_own_additions(here):
     with pytest.raises(RunFolderError, match="'other' cannot start from its own additions.*--name"):
         adding("other")
