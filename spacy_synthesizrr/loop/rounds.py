@@ -159,21 +159,12 @@ def planned_round(
     return ctx
 
 
-def do_round(
-    loop: Loop,
-    arm: str,
-    before: Sequence[Round],
-    parents: Sequence[Parent],
-    plan: Planner,
-    *,
-    settings: Mapping[str, Any],
-    pace: Round | None = None,
-) -> Round:
-    """Ask, curate, add, and train a fresh student. See `planned_round`; what the teacher will take is told before it is asked.
+def do_round(loop: Loop, arm: str, before: Sequence[Round], ctx: Context, *, pace: Round | None = None) -> Round:
+    """Ask, curate, add, and train a fresh student; what the answers will take is told before they are asked for.
 
+    before (Sequence[Round]): The start and the earlier rounds of the arm. ctx (Context): What `planned_round` made.
     pace (Round | None): The loop's round, for a control: at most as many rows are added, and as many training steps are taken.
     """
-    ctx = planned_round(loop, arm, before, parents, plan, settings=settings, pace=pace)
     if told := told_cost(ctx):
         say(f"  {told}")
     with logged(ctx.folder):

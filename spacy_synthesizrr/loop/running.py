@@ -63,7 +63,7 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         while not stopped:
             say(f"round {len(done[LOOP])}: {len(parents)} errors are extrapolated")
             try:
-                done[LOOP].append(_loop_round(loop, done[LOOP], parents))
+                done[LOOP].append(do_round(loop, LOOP, done[LOOP], _planned(loop, done[LOOP], parents)))
             except NothingToAsk as fault:
                 if len(done[LOOP]) == 1:
                     raise  # a loop without a single round: the settings are wrong
@@ -95,7 +95,7 @@ def _foretell(loop: Loop, start: Round, parents: Sequence[Parent], stopped: str,
         say(line)
     if stopped:
         return
-    first = planned_round(loop, LOOP, [start], parents, _extrapolating(loop, parents, 1), settings=_plan_settings(loop))
+    first = _planned(loop, [start], parents)
     for line in forecast_money(loop, first):
         say(line)
     if dry_run:
@@ -104,8 +104,9 @@ def _foretell(loop: Loop, start: Round, parents: Sequence[Parent], stopped: str,
         say(f"Nothing was asked (dry run). The prompts of the first round: synthesizrr preview --run {first.folder.name}")
 
 
-def _loop_round(loop: Loop, before: Sequence[Round], parents: Sequence[Parent]) -> Round:
-    return do_round(loop, LOOP, before, parents, _extrapolating(loop, parents, len(before)), settings=_plan_settings(loop))
+def _planned(loop: Loop, before: Sequence[Round], parents: Sequence[Parent]) -> Context:
+    """RETURNS (Context): The next round of the loop itself, planned; where it is so already, as it is."""
+    return planned_round(loop, LOOP, before, parents, _extrapolating(loop, parents, len(before)), settings=_plan_settings(loop))
 
 
 def _plan_settings(loop: Loop) -> dict[str, Any]:
@@ -188,20 +189,31 @@ def _controls(loop: Loop, done: dict[str, list[Round]]) -> Iterator[tuple[str, s
 
 
 def _control_round(loop: Loop, arm: str, before: Sequence[Round], pace: Round) -> Round:
-    settings = {**_plan_settings(loop), "calls": pace.calls, "parents": len(pace.parents)}
-    if arm == MORE_SEED:
-        earlier = [one.folder for one in before[1:]]
+    planned = _planned_seed if arm == MORE_SEED else _planned_parents
+    return do_round(loop, arm, before, planned(loop, arm, before, pace), pace=pace)
 
-        def plan(ctx: Context, store: Store, uses: Uses) -> Asked:
-            return more_seed(loop, earlier, calls=pace.calls, number=pace.number)
 
-        return do_round(loop, arm, before, (), plan, settings=settings | {"plan": loop.ctx.folder.receipt("synthesize")["key"]}, pace=pace)
+def _planned_seed(loop: Loop, arm: str, before: Sequence[Round], pace: Round) -> Context:
+    earlier = [one.folder for one in before[1:]]
+
+    def plan(ctx: Context, store: Store, uses: Uses) -> Asked:
+        return more_seed(loop, earlier, calls=pace.calls, number=pace.number)
+
+    settings = {**_control_settings(loop, pace), "plan": loop.ctx.folder.receipt("synthesize")["key"]}
+    return planned_round(loop, arm, before, (), plan, settings=settings, pace=pace)
+
+
+def _planned_parents(loop: Loop, arm: str, before: Sequence[Round], pace: Round) -> Context:
     said = None
     if loop.settings.extrapolate.include_prediction:
         said = {one.line: one.predicted for one in before[-1].answers(loop)}
     taken = sum(len(one.parents) for one in before[1:])
     parents = control_parents(loop, arm, SPARE * len(pace.parents), number=pace.number, before=taken, said=said)
-    return do_round(loop, arm, before, parents, _as_many(loop, parents, pace), settings=settings, pace=pace)
+    return planned_round(loop, arm, before, parents, _as_many(loop, parents, pace), settings=_control_settings(loop, pace), pace=pace)
+
+
+def _control_settings(loop: Loop, pace: Round) -> dict[str, Any]:
+    return {**_plan_settings(loop), "calls": pace.calls, "parents": len(pace.parents)}
 
 
 def _as_many(loop: Loop, parents: Sequence[Parent], pace: Round) -> Planner:

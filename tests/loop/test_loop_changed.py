@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from loop_project import loop_config, walk, write_project
-from writer import Writer
+from loop_project import loop_config, walk
+from writer import Writer, begin
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
@@ -40,12 +40,6 @@ def started(tmp_path_factory, writer):
     begin(path, writer)
     shutil.copyfile(path / "assets/news_demo/seeds.jsonl", path / "mine.jsonl")
     return path
-
-
-def begin(path: Path, writer: Writer) -> None:
-    write_project(path)
-    (path / "configs/teacher.mine.cfg").write_text(writer.config())
-    walk(path, teacher="mine")
 
 
 def loop(*, name: str = "news-test", dry_run: bool = False, **settings: object) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from loop_project import loop_config, walk, write_project
-from writer import Writer
+from loop_project import loop_config, walk
+from writer import Writer, begin
 
 from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.context import Context
@@ -35,9 +35,7 @@ def writer():
 def started(tmp_path_factory, writer):
     """A project whose run "news" has come as far as `curate`; tests copy it."""
     path = tmp_path_factory.mktemp("edges") / "project"
-    write_project(path)
-    (path / "configs/teacher.mine.cfg").write_text(writer.config())
-    walk(path, per_label=2, teacher="mine")
+    begin(path, writer, per_label=2)
     return path
 
 

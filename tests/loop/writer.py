@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 
 from faulty import BROKEN, Fault, FaultServer, prompt_of, text_of
+from loop_project import walk, write_project
 
 TEACHER = """[teacher]
 @llm_models = "synthesizrr.ChatCompletions.v1"
@@ -42,3 +44,10 @@ class Writer(FaultServer):
         """RETURNS (str): Of a teacher that asks this server. budget (int): Its caps."""
         caps = "".join(f"{name} = {value}\n" for name, value in budget.items())
         return TEACHER.format(url=self.url) + (f"\n[teacher.budget]\n{caps}" if caps else "")
+
+
+def begin(path: Path, writer: Writer, *, per_label: int = 6) -> None:
+    """Make a project whose run "news", with this teacher, has come as far as `curate`."""
+    write_project(path)
+    (path / "configs/teacher.mine.cfg").write_text(writer.config())
+    walk(path, per_label=per_label, teacher="mine")
