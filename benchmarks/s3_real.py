@@ -112,7 +112,7 @@ def _cases(project: Path, data: Path, loop: str) -> dict[str, Any]:
         loops = [of_loop(ledger) for _, ledger in draws]
         if loops:
             labels = [labels_of(project, name, draw, data, loop) for draw, _ in draws]
-            cases[name] = {**of_all(loops), "right_labels": mean_labels(labels), "of_each_draw": loops}
+            cases[name] = {**of_all(loops), "right_labels": mean_labels(labels), "right_labels_of_each_draw": labels, "of_each_draw": loops}
     return cases
 
 

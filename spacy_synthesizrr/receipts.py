@@ -34,6 +34,7 @@ STEPS = (
 )  # fmt: skip
 Outputs = Sequence[str] | Callable[[], Sequence[str]]
 RUNS = Path("runs")
+WRITING = ("rationales", "plan", "synthesize", "curate")  # steps that make rows
 LOOP_FILE, LOOP_START = "loop.json", "start"  # in the folder of a loop: what it was asked for; its round 0, which asks nothing
 PACKAGES = ("spacy-synthesizrr", "spacy", "spacy-llm", "numpy", "scikit-learn")
 
@@ -65,7 +66,9 @@ class RunFolder:
         """
         path = self.receipt_path(step)
         if not path.is_file():
-            raise RunFolderError(f"The step '{step}' of the run '{self.name}' has not been done ({path} is missing). {_cure(self, step)}")
+            raise RunFolderError(
+                f"The step '{step}' of the run '{self.name}' has not been done ({path} is missing). {_cure(self, step, 'first')}"
+            )
         return read_json(path)
 
     def inputs(self) -> dict[str, Any]:
@@ -94,12 +97,12 @@ def loop_command(options: Sequence[tuple[str, str]]) -> str:
     return " ".join(["synthesizrr loop", *(f"--{name} {shlex.quote(value)}" for name, value in options)])
 
 
-def _cure(folder: RunFolder, step: str) -> str:
-    """RETURNS (str): What to do where a step has not been done."""
+def _cure(folder: RunFolder, step: str, when: str) -> str:
+    """RETURNS (str): What to do where a step has not been done, or is to be done again."""
     options = loop_of(folder)
     if not options:
-        return f"Run it first: {command_of(step)} --run {folder.path} (or the whole project: spacy project run all)"
-    if folder.path.name == LOOP_START:
+        return f"Run it {when}: {command_of(step)} --run {folder.name} (or the whole project: spacy project run all)"
+    if folder.path.name == LOOP_START and step in WRITING:
         run = dict(options)["run"]
         return f"The start of a loop has no rows of its own making: look at the run that they come from, with --run {run}."
     return f"It is a round of a loop, which does its steps: {loop_command(options)}"
@@ -258,7 +261,7 @@ def upstream(folder: RunFolder, name: str) -> str:
     if not fresh(folder, name):
         raise RunFolderError(
             f"The step '{name}' of the run '{folder.name}' is older than what it was made from, or its files are gone. "
-            f"Run it again: {command_of(name)} --run {folder.name} (or the whole project: spacy project run all)"
+            f"{_cure(folder, name, 'again')}"
         )
     return _state(receipt)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from spacy_synthesizrr.candidates import FAILED, Candidate
 from spacy_synthesizrr.context import Context
@@ -17,21 +17,26 @@ from spacy_synthesizrr.synthesis import FILES, kinds_of
 *_, AWAY = FILES  # what failed stands there
 
 
-def ask(ctx: Context) -> str:
+def ask(ctx: Context, *, tell: Callable[[str], None]) -> str:
     """Ask the teacher for the rows of a round.
 
     A student that lacks rows has other errors, and all that is asked for after these is paid again when the rows come. So requests that
     failed and may be answered later stop the loop before the student is trained. Where none is answered in the next try, it goes on.
+    A teacher that answers in a later run has tried again by itself, and what it gives up is not asked for again.
 
+    tell (Callable): Says what the answers will take, before they are asked for.
     RETURNS (str): What is missing nevertheless, for people; empty where nothing is.
-    RAISES (TeacherError): When requests failed that did not fail before. All that was answered is kept.
+    RAISES (TeacherError): When requests failed, unless they are the very ones that failed in the last try. All that was answered is kept.
+        Also when none at all was answered, as in `synthesize`.
     """
     before = _unanswered(ctx.folder)
-    synthesize.run(ctx)
+    synthesize.run(ctx, tell=tell)
     lost = _unanswered(ctx.folder)
     if not lost:
         return ""
     about = f"{len(lost)} request{'s' * (len(lost) > 1)} of the round '{ctx.folder.name}' failed ({kinds_of(Counter(lost.values()))})"
+    if synthesize.defers(ctx):
+        return f"{about}, and the loop goes on without their rows."
     if lost.keys() == before.keys():
         return f"{about} once more, so it goes on without their rows. The same command asks again, and later rounds anew where it helps."
     raise TeacherError(

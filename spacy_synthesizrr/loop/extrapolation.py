@@ -18,9 +18,10 @@ from pydantic import Field
 from spacy_synthesizrr.candidates import DESCRIPTION, ERROR, PLANNED, Candidate, Event, Seed, digest
 from spacy_synthesizrr.configs import Settings
 from spacy_synthesizrr.curation.leaks import Gold, Leak, Row
+from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.labelled import Kind, LabelledRow, read_rows
-from spacy_synthesizrr.loop.neighbours import Neighbours
+from spacy_synthesizrr.loop.neighbours import NEIGHBOURS, Neighbours
 from spacy_synthesizrr.loop.parents import Parent, Uses
 from spacy_synthesizrr.sourcing.plan import Plan, plan
 from spacy_synthesizrr.sourcing.selection import CODE, REASONS, Spending
@@ -34,7 +35,6 @@ TEXT, RETRIEVAL = "text", "retrieval"
 EXTRAPOLATE = "extrapolate"  # the mode of prompts that show the parent
 WITH_PASSAGES = ("zero-shot", "retricl", "non-retricl")  # modes
 KINDS: tuple[Kind, ...] = ("dev", "test")
-NEIGHBOURS = 9
 ALL_SEEDS = {"seeds_per_label": None, "seeds_per_label_binary": None}
 SHARED_OUT = ("kept", "passage_quota", "document_quota", "surplus")  # what became of hits that are good in themselves
 
@@ -134,7 +134,7 @@ def from_passages(
     seed (int): Of the shots.
     seeds (Iterable[Seed]): The seeds of the run, which serve as shots; where they are descriptions alone, other parents do.
     gold (Gold): See `unseen`.
-    neighbours (Neighbours | None): Labelled rows that are asked whether a passage has the label of a parent.
+    neighbours (Neighbours | None): Labelled rows that are asked whether a passage has the label of a parent; not without vectors.
     RAISES (ConfigError): When the strategy has no passages.
     """
     check_strategy(RETRIEVAL, settings)
@@ -147,7 +147,7 @@ def from_passages(
     if shown:
         made = replace(made, shots=replace(made.shots, hidden=frozenset({DESCRIPTION, ERROR})))
     serving = _Serving(made, parents, uses)
-    if neighbours is not None:
+    if neighbours is not None and embeds(store.embedder):
         serving.ask(neighbours, store)
     return serving.serve(per_error, round_number)
 

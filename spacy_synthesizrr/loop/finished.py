@@ -15,7 +15,7 @@ from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.jsonl import read_json, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
 from spacy_synthesizrr.loop.errors import Errors, ErrorSettings, find_errors
-from spacy_synthesizrr.loop.folder import ABOUT, MADE, PARTS, START, rounds_of
+from spacy_synthesizrr.loop.folder import ABOUT, MADE, PARTS, PREDICT, START, rounds_of
 from spacy_synthesizrr.loop.parents import Parent, read_parents
 from spacy_synthesizrr.loop.predictions import PREDICTIONS, Prediction, join, read_predictions
 from spacy_synthesizrr.loop.settings import LOOP
@@ -28,7 +28,6 @@ from spacy_synthesizrr.students.arms import MAIN
 from spacy_synthesizrr.students.scores import LabelSet
 from spacy_synthesizrr.taskfile import TASK_FILE, TaskSpec, read_task
 
-PREDICT = "predict"  # the last step of a round
 NEEDED = ("export.json", "student.json", PREDICTIONS)
 
 

@@ -33,6 +33,7 @@ from spacy_synthesizrr.taskfile import TASK_FILE, TaskSpec, read_task
 ABOUT, START = LOOP_FILE, LOOP_START
 ASKED = ("v", "run", "config", "settings", "rows")  # in loop.json: what was asked for; all else tells how far it came
 MADE = "rounds"  # in loop.json: how many rounds of each arm are done
+PREDICT = "predict"  # the last step of a round
 PARTS = {ERROR: "error.jsonl", SELECTION: "selection.jsonl"}
 FILES = ("corpus", "seeds", "dev", "test", "train")
 
@@ -195,9 +196,22 @@ def is_loop(folder: Path) -> bool:
 
 
 def left_over(folder: Path, counted: Collection[str]) -> list[str]:
-    """RETURNS (List[str]): Names of rounds in the folder of a loop that are none of those that count, sorted."""
-    there = (path.parent.name for path in folder.glob("*-[0-9]*/inputs.json"))
+    """RETURNS (List[str]): Names of finished rounds in the folder of a loop that are none of those that count, sorted."""
+    there = (path.parents[1].name for path in folder.glob(f"*-[0-9]*/receipts/{PREDICT}.json"))
     return sorted(name for name in there if name not in counted)
+
+
+def check_dry(folder: Path, ctx: Context, settings: LoopSettings) -> None:
+    """A dry run plans the first round, and with other settings that would take back the rounds of a loop that has ended.
+
+    RAISES (RunFolderError): When a loop with other settings has ended in the folder.
+    """
+    old = read_json(folder / ABOUT) if is_loop(folder) else {}
+    if "result" in old and (old["run"], old["settings"]) != (ctx.folder.name, settings.to_dict()):
+        raise RunFolderError(
+            f"The loop '{folder.name}' has ended with other settings, and a dry run would take its rounds back. Give it another name with "
+            "--name NAME; or run it without --dry-run, if these settings are to replace the old ones."
+        )
 
 
 def rounds_of(folder: Path, arm: str = LOOP) -> list[RunFolder]:

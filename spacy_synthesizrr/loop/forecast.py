@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.errors import TeacherError
+from spacy_synthesizrr.jsonl import read_json
 from spacy_synthesizrr.loop.controls import why_not
 from spacy_synthesizrr.loop.extrapolation import EXTRAPOLATE, TEXT
 from spacy_synthesizrr.loop.folder import Loop
@@ -14,7 +15,8 @@ from spacy_synthesizrr.loop.parents import Parent
 from spacy_synthesizrr.loop.settings import LOOP
 from spacy_synthesizrr.receipts import fresh
 from spacy_synthesizrr.steps import synthesize
-from spacy_synthesizrr.steps.plan_cost import money_of, plan_cost
+from spacy_synthesizrr.steps.plan import PLAN
+from spacy_synthesizrr.steps.plan_cost import headline, money_of, plan_cost
 from spacy_synthesizrr.steps.teacher import pipeline
 from spacy_synthesizrr.synthesis import STEP
 from spacy_synthesizrr.teachers import teacher_copies
@@ -35,41 +37,51 @@ def check_teacher(loop: Loop) -> None:
         )
 
 
-def forecast(loop: Loop, parents: Sequence[Parent], stopped: str) -> Iterator[str]:
-    """YIELDS (str): Errors and calls of the first round, and calls of the whole loop.
+def told_errors(parents: Sequence[Parent]) -> str:
+    """RETURNS (str): The errors that the first round takes, by label.
 
-    parents (Sequence[Parent]): Of the first round. stopped (str): Why there is none; else empty.
+    parents (Sequence[Parent]): Of the first round.
     """
-    if stopped:
-        yield f"There would be no round: {stopped}."
-        return
     labels = Counter(" + ".join(parent.seed.labels) for parent in parents)
-    calls = len(parents) * loop.settings.extrapolate.per_error
-    yield f"The first round takes {len(parents)} errors: " + ", ".join(f"{label} {count}" for label, count in sorted(labels.items())) + "."
-    yield f"It asks the teacher at most {calls:,} times; {_extent(loop)} at most about {calls * _times(loop):,} times."
+    return f"The first round takes {len(parents)} errors: " + ", ".join(f"{label} {count}" for label, count in sorted(labels.items())) + "."
 
 
-def forecast_money(loop: Loop, first: Context) -> Iterator[str]:
-    """YIELDS (str): What the whole loop may cost, by the prompts of its first round; nothing where that is known to be nothing.
+def forecast(loop: Loop, first: Context, *, alone: bool) -> Iterator[str]:
+    """YIELDS (str): What the first round will ask for, and what all rounds take if they are like it; nothing of one that was asked already.
 
     first (Context): The first round, planned.
+    alone (bool): Also what the first round takes by itself, which is told else when it is asked.
     """
-    if synthesize.costs_nothing(first) or fresh(first.folder, STEP):
+    if fresh(first.folder, STEP):
         return
-    money = money_of(plan_cost(first))
+    calls = sum(int(label["planned"]) for label in read_json(first.folder.file(PLAN))["labels"].values())
+    yield f"It asks the teacher {calls:,} times. If all rounds are like it, {_extent(loop)} ask {_all_calls(loop, calls):,} times."
+    try:
+        if not synthesize.costs_nothing(first):
+            found = plan_cost(first)
+            if alone:
+                yield f"The first round: {headline(found)} In detail: synthesizrr plan-cost --run {first.folder.name}"
+            yield f"All together: {_told_money(money_of(found), _all_calls(loop, calls) / calls, kept=any(one.kept for one in found))}."
+    except TeacherError as error:  # the loop says so again when it asks
+        yield f"What it will take is not known: {error}"
+
+
+def _told_money(money: tuple[float, ...] | None, times: float, *, kept: bool) -> str:
+    """times (float): The first round's price, how often. kept (bool): Whether answers of it are there, which only the most counts in."""
     if money is None:
-        yield f"What {_extent(loop)} will cost is not known: the teacher's config gives no price."
-    elif money[2]:
-        likely, most = (value * _times(loop) for value in money[1:])
-        yield f"If all rounds are like the first, {_extent(loop)} cost about {likely:.4f} of money (at most {most:.4f})."
+        return "price unknown"
+    likely, most = money[1] * times, money[2] * times
+    return "nothing to pay" if not most else f"at most {most:.4f} of money" if kept else f"about {likely:.4f} of money (at most {most:.4f})"
+
+
+def _all_calls(loop: Loop, calls: int) -> int:
+    """RETURNS (int): Calls of all rounds and controls; controls make as many as the loop."""
+    own = calls * loop.settings.loop.rounds
+    return min(own, loop.settings.stop.max_calls or own) * (1 + _controls(loop))
 
 
 def _controls(loop: Loop) -> int:
     return sum(not why_not(loop, arm) for arm in loop.settings.loop.controls)
-
-
-def _times(loop: Loop) -> int:
-    return (1 + _controls(loop)) * loop.settings.loop.rounds
 
 
 def _extent(loop: Loop) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spacy_synthesizrr.candidates import Candidate, Seed
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.dimensions import CHOSEN
+from spacy_synthesizrr.embedders.none import embeds
 from spacy_synthesizrr.errors import PlanError
 from spacy_synthesizrr.jsonl import atomic, write_json, write_jsonl
 from spacy_synthesizrr.labelled import run_seeds
@@ -19,7 +20,6 @@ from spacy_synthesizrr.loop.extrapolation import EXTRAPOLATE, TEXT, Extrapolated
 from spacy_synthesizrr.loop.folder import Loop
 from spacy_synthesizrr.loop.parents import Parent, Uses
 from spacy_synthesizrr.loop.split import ERROR
-from spacy_synthesizrr.progress import say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.sourcing.settings import MAIN
 from spacy_synthesizrr.sourcing.summary import LabelCount, ShotCounter
@@ -74,8 +74,16 @@ def extrapolate(loop: Loop, ctx: Context, store: Store, parents: Sequence[Parent
         gold=unseen(loop.task, loop.parts[ERROR]),
         neighbours=loop.neighbours,
     )
-    lack = (f"No passage is left for {found.without} of {len(parents)} parents.",) if found.without else ()
-    return Asked(settings.mode, found, lack)
+    return Asked(settings.mode, found, tuple(_remarks(loop, store, found, len(parents))))
+
+
+def _remarks(loop: Loop, store: Store, found: Extrapolated, parents: int) -> Iterator[str]:
+    if loop.neighbours is not None and not embeds(store.embedder):
+        yield "The index has no vectors, so no labelled rows are asked about passages."
+    if found.without:
+        away = found.turned_away.get("neighbours", 0)
+        why = f"; {away:,} hits lie among labelled rows of other labels" if away else ""
+        yield f"No passage is left for {found.without} of {parents} parents{why}."
 
 
 def plan_round(ctx: Context, settings: Mapping[str, Any], ask: Callable[[Store], Asked]) -> bool:
@@ -107,7 +115,7 @@ def _body(ctx: Context, ask: Callable[[Store], Asked]) -> dict[str, Any]:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(away.items(), key=lambda item: -item[1]))
         raise NothingToAsk(
             f"Nothing can be asked for in the round '{ctx.folder.name}'" + (f" (passages turned away: {reasons})" if reasons else "") + ". "
-            'Widen [plan.window] of the strategy, raise `hits`, add passages, ask fewer [extrapolate] neighbours, or set with = "text".'
+            'Widen [plan.window] of the strategy, raise `hits`, add passages, or set [extrapolate] neighbours = null or with = "text".'
         )
     ctx.folder.file(CHOSEN).unlink(missing_ok=True)
     if asked.values is not None:
@@ -124,8 +132,6 @@ def _body(ctx: Context, ask: Callable[[Store], Asked]) -> dict[str, Any]:
     labels = {key: count.to_dict() for key, count in counts.items()}
     more = {"per_label": int(ctx.settings["per_label"]), "labels": labels, "seeds": {"used": len(used), "left_out": 0}}
     write_json(ctx.folder.file(PLAN), about | more | {"shots": shots.to_dict(), "leaks": leaks, "controls": {}})
-    for remark in asked.remarks:
-        say(f"  {remark}")
     planned = {key: count.planned for key, count in counts.items()}
     return {
         "mode": asked.mode,

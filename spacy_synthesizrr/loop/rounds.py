@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,7 +15,7 @@ from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.near_duplicates import REGISTERED
 from spacy_synthesizrr.fingerprints import fingerprint_file
-from spacy_synthesizrr.jsonl import atomic, read_jsonl
+from spacy_synthesizrr.jsonl import atomic, read_json, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
 from spacy_synthesizrr.loop.answering import ask
 from spacy_synthesizrr.loop.controls import GENERATED
@@ -27,10 +28,10 @@ from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.loop.starting import STARTING, starting_rows
 from spacy_synthesizrr.loop.training import ACCEPTED_ROWS, TrainRows, chosen_seed, export_round, predict_round, selection_score
 from spacy_synthesizrr.progress import say
-from spacy_synthesizrr.receipts import RunFolder, fresh
-from spacy_synthesizrr.steps import curate, index, prepare, synthesize, train
+from spacy_synthesizrr.receipts import RunFolder
+from spacy_synthesizrr.steps import curate, index, prepare, train
+from spacy_synthesizrr.steps.plan import PLAN
 from spacy_synthesizrr.steps.plan import PLANNED as PLANNED_ROWS
-from spacy_synthesizrr.synthesis import STEP
 
 if TYPE_CHECKING:
     from spacy_synthesizrr.stores.base import Store
@@ -165,10 +166,11 @@ def do_round(loop: Loop, arm: str, before: Sequence[Round], ctx: Context, *, pac
     before (Sequence[Round]): The start and the earlier rounds of the arm. ctx (Context): What `planned_round` made.
     pace (Round | None): The loop's round, for a control: at most as many rows are added, and as many training steps are taken.
     """
-    if told := told_cost(ctx):
-        say(f"  {told}")
+    for remark in read_json(ctx.folder.file(PLAN))["remarks"]:
+        say(f"  {remark}")
+    tell = _aloud()
     with logged(ctx.folder):
-        missing = ask(ctx)
+        missing = ask(ctx, tell=tell)
         curate.run(ctx)
         rows = _rows(loop, before, ctx, limit=pace.accepted if pace else None)
         export_round(ctx, rows, after=ANSWERED, pace=pace.size if pace else None)
@@ -180,9 +182,15 @@ def do_round(loop: Loop, arm: str, before: Sequence[Round], ctx: Context, *, pac
     return made
 
 
-def told_cost(ctx: Context) -> str:
-    """RETURNS (str): What the answers of a planned round will take; empty where they are there, or the teacher works by rule."""
-    return "" if fresh(ctx.folder, STEP) else synthesize.told_cost(ctx)
+def _aloud() -> Callable[[str], None]:
+    """RETURNS (Callable): Says a line on today's stdout, wherever that leads when it is called."""
+    stdout = sys.stdout
+
+    def tell(line: str) -> None:
+        with contextlib.redirect_stdout(stdout):
+            say(f"  {line}")
+
+    return tell
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.context import RUNS, Context
 from spacy_synthesizrr.errors import ConfigError
 from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import read_json, write_json
@@ -15,13 +15,13 @@ from spacy_synthesizrr.loop.clusters import order_errors
 from spacy_synthesizrr.loop.controls import GENERATED, control_parents, more_seed, why_not
 from spacy_synthesizrr.loop.errors import check_errors
 from spacy_synthesizrr.loop.extrapolation import RETRIEVAL, check_strategy
-from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, left_over, opened
-from spacy_synthesizrr.loop.forecast import check_teacher, forecast, forecast_money
+from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, check_dry, left_over, opened
+from spacy_synthesizrr.loop.forecast import check_teacher, forecast, told_errors
 from spacy_synthesizrr.loop.ledger import chosen_of, make_ledger, table
 from spacy_synthesizrr.loop.page import write_page
 from spacy_synthesizrr.loop.parents import ERRORS, Parent, Uses, error_parents, write_parents
 from spacy_synthesizrr.loop.planning import Asked, NothingToAsk, extrapolate
-from spacy_synthesizrr.loop.rounds import Planner, Round, do_round, do_start, logged, planned_round, told_cost
+from spacy_synthesizrr.loop.rounds import Planner, Round, do_round, do_start, logged, planned_round
 from spacy_synthesizrr.loop.settings import LOOP, MORE_SEED, LoopSettings
 from spacy_synthesizrr.loop.split import ERROR
 from spacy_synthesizrr.progress import say
@@ -51,6 +51,8 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         if ctx.task.answer:
             raise ConfigError('[extrapolate] with = "retrieval", and the task has `answer`: a passage has other answers. Set it to "text".')
         check_strategy(RETRIEVAL, plan_settings(ctx))
+    if dry_run:
+        check_dry(RUNS / name, ctx, settings)
     with opened(ctx, settings, name) as loop:
         check_teacher(loop)
         say("round 0: the first student")
@@ -91,16 +93,14 @@ def _test(loop: Loop, rounds: Sequence[Round]) -> None:
 
 def _foretell(loop: Loop, start: Round, parents: Sequence[Parent], stopped: str, *, dry_run: bool) -> None:
     """Plan the first round, and say what it and the whole loop will take, before anything is asked."""
-    for line in forecast(loop, parents, stopped):
-        say(line)
     if stopped:
+        say(f"There is no round: {stopped}.")
         return
+    say(told_errors(parents))
     first = _planned(loop, [start], parents)
-    for line in forecast_money(loop, first):
+    for line in forecast(loop, first, alone=dry_run):
         say(line)
     if dry_run:
-        if told := told_cost(first):
-            say(f"The first round: {told}")
         say(f"Nothing was asked (dry run). The prompts of the first round: synthesizrr preview --run {first.folder.name}")
 
 

@@ -167,8 +167,7 @@ def cautions(ledger: Ledger) -> Iterator[str]:
             if told := shortness(entry["short"]):
                 yield f"{arm['name']}, round {entry['round']}: {told} than the loop."
             if lost := unanswered(entry):
-                requests = f"{lost:,} request{'s' * (lost > 1)}"
-                yield f"{arm['name']}, round {entry['round']}: {requests} failed and may be answered later; the same command asks again."
+                yield f"{arm['name']}, round {entry['round']}: {lost:,} request{'s' * (lost > 1)} failed, and their rows are missing."
     yield from _steps(ledger)
     tested = [entry["test"]["rows"] for _, entry, _ in entries(ledger) if entry["test"]]
     if tested and min(tested) < FEW:

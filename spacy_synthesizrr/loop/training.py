@@ -15,8 +15,7 @@ from spacy_synthesizrr.documents import read_document
 from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow, read_rows
-from spacy_synthesizrr.loop.finished import PREDICT
-from spacy_synthesizrr.loop.folder import PARTS, Loop
+from spacy_synthesizrr.loop.folder import PARTS, PREDICT, Loop
 from spacy_synthesizrr.loop.predictions import PREDICTIONS, Prediction, predict_rows, write_predictions
 from spacy_synthesizrr.loop.split import texts_of
 from spacy_synthesizrr.receipts import run_step

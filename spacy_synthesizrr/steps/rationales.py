@@ -91,8 +91,8 @@ def _ask(ctx: Context, asked: Mapping[str, DimensionSettings]) -> dict[str, List
     found: dict[str, Lists] = {}
     for name, one in asked.items():
         given = {question.label: tuple(question.texts) for question in questions if question.dimension == name}
-        found[name], gone = (given, []) if one.shared else without_shared(given, least=one.per_row)
-        for line in _shared(name, given, gone) if not one.shared else ():
+        found[name], told = (given, []) if one.shared else _apart(name, given, least=one.per_row)
+        for line in told:
             say(line)
     for line in _few(questions, found):
         say(line)
@@ -129,6 +129,17 @@ def _few(questions: list[Question], found: Mapping[str, Lists]) -> Iterator[str]
         counts = [(one, len(lists[one.label])) for one in questions if one.dimension == name]
         if few := [f"{one.name} {count}" for one, count in counts if count < one.wanted]:
             yield f"Fewer values than the {counts[0][0].wanted} asked for: {', '.join(few)}."
+
+
+def _apart(name: str, given: Lists, *, least: int) -> tuple[Lists, list[str]]:
+    """RETURNS (Tuple[Lists, List[str]]): Values without those that labels share, and what became of these, for people."""
+    found, gone = without_shared(given, least=least)
+    if common := [label for label, texts in given.items() if 2 * len(found[label]) < len(texts)]:
+        return given, [
+            f"More than half of the values of '{name}' that were given for {_and(common)} were given for other labels too, so none is left "
+            f"out. Where labels share them by nature, set by_label = false in [plan.dimensions.{name}]."
+        ]
+    return found, list(_shared(name, given, gone))
 
 
 def _shared(name: str, given: Lists, gone: list[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,9 +36,10 @@ NOT_REFUSED = "synthesizrr.NotRefused.v1"
 COPIES = "not run: this teacher only copies"
 
 
-def run(ctx: Context) -> bool:
+def run(ctx: Context, *, tell: Callable[[str], None] = say) -> bool:
     """Write generated.jsonl, synthesized.jsonl and turned_away.jsonl for every arm.
 
+    tell (Callable): Says what it will take, before the first request.
     RETURNS (bool): Whether work was done.
     RAISES (TeacherError): When the teacher can answer no prompt of this strategy, or answered none at all.
     RAISES (WaitsForAnswers): When the teacher answers in a later run; the requests of all arms are written then.
@@ -48,7 +49,9 @@ def run(ctx: Context) -> bool:
     )
     if earlier := earlier_files(ctx.config("curate")):
         settings["earlier"] = {name: fingerprint_file(Path(name)) for name in earlier if Path(name).is_file()}
-    return run_step(ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx))
+    return run_step(
+        ctx.folder, STEP, after=("index", "plan"), settings=settings, outputs=lambda: _outputs(ctx), body=lambda: _body(ctx, tell)
+    )
 
 
 def _outputs(ctx: Context) -> list[str]:
@@ -60,7 +63,7 @@ def _outputs(ctx: Context) -> list[str]:
     return found
 
 
-def _body(ctx: Context) -> dict[str, Any]:
+def _body(ctx: Context, tell: Callable[[str], None]) -> dict[str, Any]:
     from spacy_synthesizrr.labelled import run_seeds
     from spacy_synthesizrr.models.answers.responses import ResponseStore
     from spacy_synthesizrr.stores.opening import open_store
@@ -71,7 +74,7 @@ def _body(ctx: Context) -> dict[str, Any]:
         if name not in {arm.name for arm in planned}:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
     if told := told_cost(ctx):
-        say(told)
+        tell(told)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.shared / ANSWERS) as answers:
         lookup = Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))
         with RoundTrip() as trip:
@@ -85,8 +88,17 @@ def _body(ctx: Context) -> dict[str, Any]:
 
 def costs_nothing(ctx: Context) -> bool:
     """RETURNS (bool): Whether the teacher works by rule, so that there is nothing to forecast."""
+    return _says(ctx, "by_rule")
+
+
+def defers(ctx: Context) -> bool:
+    """RETURNS (bool): Whether the teacher answers in a later run."""
+    return _says(ctx, "defers")
+
+
+def _says(ctx: Context, name: str) -> bool:
     component: Any = pipeline(ctx, arms(ctx)[0].mode).get_pipe("llm_synthesizrr")
-    return bool(getattr(component.model, "by_rule", False))
+    return bool(getattr(component.model, name, False))
 
 
 def told_cost(ctx: Context) -> str:

@@ -123,7 +123,7 @@ def test_what_fails_every_time_stops_the_loop_once_and_is_named(here, whole, wri
     found = loop()
     assert "1 request of the round 'news-test/loop-1' failed (server_error 1) once more" in capsys.readouterr().out
     assert found["arms"][0]["rounds"][0]["turned_away"] == {"failed: server_error": 1}
-    assert "loop, round 1: 1 request failed and may be answered later; the same command asks again." in cautions(found)
+    assert "loop, round 1: 1 request failed, and their rows are missing." in cautions(found)
     writer.broken.places = set()
     loop()
     assert (LOOP / "ledger.json").read_bytes() == whole[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from apart import ServerApart
 from loop_project import loop_config, walk, write_project
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 
 from spacy_synthesizrr.cli import app
 from spacy_synthesizrr.context import Context
+from spacy_synthesizrr.errors import RunFolderError, TeacherError
 from spacy_synthesizrr.loop.running import run_loop
 from spacy_synthesizrr.loop.settings import read_loop_settings
 
@@ -53,8 +56,8 @@ def test_a_dry_run_tells_calls_and_money_and_asks_nothing(paid, server, monkeypa
     dry_run()
     said = capsys.readouterr().out
     assert server.counts()["paid"] == before
-    assert "It asks the teacher at most 6 times; 2 rounds with 1 control at most about 24 times." in said
-    assert ("If all rounds are like the first, 2 rounds with 1 control cost about 0.0" in said) == priced
+    assert "It asks the teacher 6 times. If all rounds are like it, 2 rounds with 1 control ask 24 times." in said
+    assert ("All together: about 0.0" if priced else "All together: nothing to pay.") in said
     assert "The first round: About 6 requests" in said
     assert "The prompts of the first round: synthesizrr preview --run news-test/loop-1" in said
 
@@ -97,4 +100,36 @@ def test_a_finished_round_is_not_forecast_again(paid, monkeypatch, capsys):
         run_loop(Context.open("news"), settings, name="news-again")
         said.append(capsys.readouterr().out)
     assert "plan-cost --run news-again/loop-1" in said[0]
-    assert "plan-cost" not in said[1] and "If all rounds are like the first" not in said[1]
+    assert "plan-cost" not in said[1] and "It asks the teacher" not in said[1]
+
+
+def test_a_loop_that_has_ended_needs_no_teacher_to_be_told_again(paid, monkeypatch):
+    path, _ = paid
+    monkeypatch.chdir(path)
+    settings = read_loop_settings(loop_config(rounds=1))  # of passages: with texts the teacher is looked at first
+    first = run_loop(Context.open("news"), settings, name="news-kept")
+
+    def gone(*wanted: object, **more: object) -> None:
+        raise TeacherError("no key")
+
+    monkeypatch.setattr("spacy_synthesizrr.steps.synthesize.pipeline", gone)
+    assert run_loop(Context.open("news"), settings, name="news-kept") == first
+
+
+def test_a_dry_run_with_other_settings_leaves_a_loop_that_has_ended_alone(paid, monkeypatch):
+    path, _ = paid
+    monkeypatch.chdir(path)
+    run_loop(Context.open("news"), read_loop_settings(loop_config(rounds=1)), name="news-ended")
+    noted = Path("runs/news-ended/loop.json").read_bytes()
+    other = read_loop_settings(loop_config(rounds=1, max=2))
+    with pytest.raises(RunFolderError, match="has ended with other settings.*--name NAME"):
+        run_loop(Context.open("news"), other, name="news-ended", dry_run=True)
+    assert Path("runs/news-ended/loop.json").read_bytes() == noted
+
+
+def test_a_budget_of_calls_is_the_most_that_is_told(paid, monkeypatch, capsys):
+    path, _ = paid
+    monkeypatch.chdir(path)
+    settings = read_loop_settings(loop_config(rounds=3, controls='["goldgen"]', calls=8))
+    run_loop(Context.open("news"), settings, name="news-capped", dry_run=True)
+    assert "It asks the teacher 6 times. If all rounds are like it, 3 rounds with 1 control ask 16 times." in capsys.readouterr().out

@@ -9,10 +9,13 @@ from given_store import GivenStore, at_angles, passage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spacy_synthesizrr.candidates import Hit
+from spacy_synthesizrr.embedders.none import NoEmbedder
 from spacy_synthesizrr.loop.extrapolation import from_passages
 from spacy_synthesizrr.loop.neighbours import Neighbours
 from spacy_synthesizrr.loop.parents import Uses, row_parents
 from spacy_synthesizrr.sourcing.settings import PlanSettings
+from spacy_synthesizrr.stores.base import BY_VECTOR
 
 TASK = make_task("a", "b", "c")
 OPEN = {"window": {"low": 0.0, "high": 1.0}, "pair_window": {"low": 0.0, "high": 1.0}, "quotas": {"per_passage": 1, "per_document": 50}}
@@ -40,13 +43,14 @@ def agreeing(known: Known, passages: list[float], *, most: int, parent: int = 0)
 
 def by_hand(known: Known, angle: float, *, most: int, parent: int) -> bool:
     """The rule, row by row."""
-    label = known[parent][0]
-    others = [(abs(own - angle), place, labels) for place, (labels, own) in enumerate(known) if place != parent]
-    having = sum(set(label) <= set(labels) for *_, labels in others)
-    if not having:
-        return True
-    near = sorted(others)[: min(most, 2 * having - 1)]
-    return 2 * sum(set(label) <= set(labels) for *_, labels in near) > len(near)
+    others = sorted((abs(own - angle), place, labels) for place, (labels, own) in enumerate(known) if place != parent)
+    return all(_most_have(label, [labels for *_, labels in others], most) for label in known[parent][0])
+
+
+def _most_have(label: str, others: list[str], most: int) -> bool:
+    having = sum(label in labels for labels in others)
+    asked = min(most, having if having % 2 else having - 1)
+    return not having or 2 * sum(label in labels for labels in others[:asked]) > asked
 
 
 @given(
@@ -54,7 +58,7 @@ def by_hand(known: Known, angle: float, *, most: int, parent: int) -> bool:
         st.tuples(st.sampled_from(["a", "b", "c", "ab"]), st.integers(0, 89)), min_size=1, max_size=12, unique_by=lambda one: one[1]
     ),
     passages=st.lists(st.integers(0, 88), min_size=1, max_size=6),
-    most=st.integers(1, 9),
+    most=st.sampled_from([1, 3, 5, 9]),
     data=st.data(),
 )
 def test_most_of_the_nearest_rows_apart_from_the_parent_decide(known, passages, most, data):
@@ -81,7 +85,7 @@ def test_a_label_without_another_row_is_not_judged():
 
 def test_equal_rows_have_one_vote():
     rows = [row(1, "a", text="1"), row(2, "a", text="1"), row(3, "b", text="2")]
-    assert Neighbours.of(rows, TASK, 3).labels == (("a",), ("b",))
+    assert Neighbours.of(rows, TASK, 3).rows == (("1", ("a",)), ("2", ("b",)))
 
 
 def test_pairs_are_not_judged():
@@ -97,3 +101,47 @@ def test_the_next_passage_takes_the_place_of_one_that_is_turned_away(most):
     made = from_passages(row_parents(rows[:1]), found, neighbours=Neighbours.of(rows, TASK, most), **about)
     assert [one.passage_id for one in made.candidates] == (["p00", "p01"] if most is None else ["p01", "p02"])
     assert made.turned_away.get("neighbours", 0) == (0 if most is None else 1)
+
+
+@pytest.mark.parametrize("order", ["aabbb", "bbbaa"])
+def test_a_passage_without_a_vector_is_not_judged_by_the_order_of_the_rows(order):
+    rows = [row(line, label, text=str(line)) for line, label in enumerate(order, 1)]
+    vectors = dict(zip("12345", at_angles([0.0, 10.0, 20.0, 30.0, 40.0]), strict=True))
+    found = GivenStore([passage("p")], np.zeros((1, 2), dtype=np.float32), vectors)
+    seeds = [one.seed for one in row_parents(rows)]
+    assert Neighbours.of(rows, TASK, 1).agree(np.array([b"p"] * 5), np.arange(5), seeds, found, generated="text").all()
+
+
+def test_a_row_without_a_vector_has_no_vote():
+    rows = [row(1, "a", text="1"), row(2, "a", text="2"), row(3, "b", text="3"), row(4, "b", text="4"), row(5, "b", text="5")]
+    vectors = dict(zip("12345", [*at_angles([0.0, 170.0]), *np.zeros((3, 2), dtype=np.float32)], strict=True))
+    found = GivenStore([passage("p")], at_angles([60.0]), vectors)
+    seeds = [one.seed for one in row_parents(rows)]
+    place = [seed.fields["text"] for seed in seeds].index("1")
+    assert Neighbours.of(rows, TASK, 1).agree(np.array([b"p"]), np.array([place]), seeds, found, generated="text").all()
+
+
+class ByWords(GivenStore):
+    """An index that is searched by words alone: whoever asks for a vector gets an error."""
+
+    def search(self, queries, k, *, how=BY_VECTOR, filter=None):
+        return [[Hit(one.id, 1.0, rank) for rank, one in enumerate(self.passages[:k], 1)] for _ in queries]
+
+
+def test_an_index_without_vectors_leaves_nobody_to_ask():
+    rows = labelled([("a", 0.0), ("b", 1.0), ("b", 2.0)])
+    found = ByWords([passage("p00")], np.zeros((1, 2), dtype=np.float32), {"1": [1.0, 0.0]})
+    found.embedder = NoEmbedder()
+    settings = {**OPEN, "search": "keyword", "margin": {"on": False}, "leaks": {"similarity": None}, "window": {"kind": "quantile"}}
+    about = {"task": TASK, "per_error": 1, "uses": Uses(), "round_number": 1, "seed": 0, "neighbours": Neighbours.of(rows, TASK, 9)}
+    made = from_passages(row_parents(rows[:1]), found, settings=PlanSettings.model_validate(settings), **about)
+    assert [one.passage_id for one in made.candidates] == ["p00"]
+
+
+def test_what_was_found_for_a_passage_is_not_looked_for_again(monkeypatch):
+    known = [("a", 0.0), ("a", 2.0), ("b", 50.0)]
+    rows, found = labelled(known), store_of(known, [1.0])
+    asked, seeds = Neighbours.of(rows, TASK, 3), [one.seed for one in row_parents(rows)]
+    first = asked.agree(np.array([b"p00"]), np.array([0]), seeds, found, generated="text")
+    monkeypatch.setattr(found, "vectors", lambda ids: pytest.fail("asked again"))
+    assert asked.agree(np.array([b"p00"]), np.array([0]), seeds, found, generated="text").tolist() == first.tolist()
