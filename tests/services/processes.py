@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,6 +17,8 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+PORTS = (15_000, 32_000)  # that servers of tests get
+TRIES = 1000
 TAIL = 1500  # characters of a log that an error shows
 GRACE = 15.0  # seconds that a process gets to end by itself
 # no child outlives a test session that was killed
@@ -28,25 +31,32 @@ class ServiceError(RuntimeError):
     """A server that tests want cannot be installed or started: why, and the end of its log."""
 
 
-def free_ports(count: int) -> list[int]:
-    """RETURNS (List[int]): Loopback ports that nothing listens on, all different."""
+def free_ports(count: int, *, together: int = 1) -> list[int]:
+    """Choose ports for servers. They lie below those from which the system takes one for whoever connects or asks for any: a port of
+    those may be gone before the server listens on it.
+
+    together (int): So many ports side by side are free from each one.
+    RETURNS (List[int]): Loopback ports that nothing listens on, all different.
+    RAISES (ServiceError): When there are none.
+    """
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        for first in random.SystemRandom().sample(range(*PORTS, together), TRIES):
+            if len(found) == count:
+                break
+            with ExitStack() as some, suppress(OSError):
+                for port in range(first, first + together):
+                    some.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                stack.enter_context(some.pop_all())
+                found.append(first)
+    if len(found) < count:
+        raise ServiceError(f"There are no {count} free ports among {PORTS[0]} to {PORTS[1]}.")
+    return found
 
 
 def free_pair() -> int:
     """RETURNS (int): A loopback port that nothing listens on, and nothing on the one behind it either."""
-    for _ in range(100):
-        with ExitStack() as stack:
-            first, second = (stack.enter_context(socket.socket()) for _ in range(2))
-            first.bind(("127.0.0.1", 0))
-            with suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", first.getsockname()[1] + 1))
-                return int(first.getsockname()[1])
-    raise ServiceError("There are no two free ports side by side.")
+    return free_ports(1, together=2)[0]
 
 
 def tool(name: str) -> str:

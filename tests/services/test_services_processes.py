@@ -9,7 +9,7 @@ import time
 import pytest
 
 from services.fixtures import serve
-from services.processes import ServiceError, answers, ask, free_ports, run, server, tool
+from services.processes import PORTS, ServiceError, answers, ask, free_ports, run, server, tool
 
 HTTP = (
     "import http.server as h; s = h.HTTPServer(('127.0.0.1', {port}), h.SimpleHTTPRequestHandler); "
@@ -41,6 +41,7 @@ def wait_until(what):
 def test_free_ports_are_different_and_free():
     ports = free_ports(20)
     assert len({*ports}) == 20
+    assert all(PORTS[0] <= port < PORTS[1] for port in ports)  # none that a client may be given meanwhile
     for port in ports:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", port))
