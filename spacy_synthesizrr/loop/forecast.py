@@ -16,7 +16,7 @@ from spacy_synthesizrr.loop.settings import LOOP
 from spacy_synthesizrr.receipts import fresh
 from spacy_synthesizrr.steps import synthesize
 from spacy_synthesizrr.steps.plan import PLAN
-from spacy_synthesizrr.steps.plan_cost import headline, money_of, plan_cost
+from spacy_synthesizrr.steps.plan_cost import money_of, plan_cost, told
 from spacy_synthesizrr.steps.teacher import pipeline
 from spacy_synthesizrr.synthesis import STEP
 from spacy_synthesizrr.teachers import teacher_copies
@@ -60,7 +60,7 @@ def forecast(loop: Loop, first: Context, *, alone: bool) -> Iterator[str]:
         if not synthesize.costs_nothing(first):
             found = plan_cost(first)
             if alone:
-                yield f"The first round: {headline(found)} In detail: synthesizrr plan-cost --run {first.folder.name}"
+                yield f"The first round: {told(found, first.folder.name)}"
             yield f"All together: {_told_money(money_of(found), _all_calls(loop, calls) / calls, kept=any(one.kept for one in found))}."
     except TeacherError as error:  # the loop says so again when it asks
         yield f"What it will take is not known: {error}"

@@ -68,25 +68,25 @@ class Neighbours:
         self._find(np.unique(passages), store)
         own = np.array([self._index.get((seed.fields[generated], seed.labels), NOBODY) for seed in seeds], dtype=np.int64)
         wanted = np.array([[label in seed.labels for label in self._labels] for seed in seeds], dtype=bool).reshape(len(seeds), -1)
+        voting = self._has & np.any(self._vectors[store.embedder.id] != 0, axis=1, keepdims=True)
         agreed = np.ones(len(passages), dtype=bool)
         for some in blocks(np.arange(len(passages)), HITS):
             near = np.stack([self._near[store.embedder.id, name] for name in passages[some].tolist()])
-            agreed[some] = self._judge(near, own[asking[some]], wanted[asking[some]], self._vectors[store.embedder.id])
+            agreed[some] = self._judge(near, own[asking[some]], wanted[asking[some]], voting)
         return agreed
 
-    def _judge(self, near: np.ndarray, own: np.ndarray, wanted: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    def _judge(self, near: np.ndarray, own: np.ndarray, wanted: np.ndarray, voting: np.ndarray) -> np.ndarray:
         """near (np.ndarray): Rows nearest to the passage of each hit, then NOBODY. own (np.ndarray): The row that asks, or NOBODY.
-        wanted (np.ndarray): Whether a label would be given; shape (hits, labels).
+        wanted (np.ndarray): Whether a label would be given; shape (hits, labels). voting (np.ndarray): Whether a row speaks for a label.
         """
         blind = near[:, 0] == NOBODY
         last = np.argsort(near == own[:, None], axis=1, kind="stable")  # the seed itself to the end, the others in their order
         near = np.take_along_axis(near, last, axis=1)[:, : self.most]
-        voting = self._has & np.any(vectors != 0, axis=1, keepdims=True)
         others: np.ndarray = voting.sum(axis=0) - (voting[own] & (own != NOBODY)[:, None])
         asked = np.minimum(self.most, others - (others % 2 == 0))
         agreed = np.ones(len(near), dtype=bool)
         for place in np.flatnonzero(wanted.any(axis=0)):
-            votes = self._has[near, place] & (near != NOBODY) & (np.arange(near.shape[1]) < asked[:, place, None])
+            votes = voting[near, place] & (near != NOBODY) & (np.arange(near.shape[1]) < asked[:, place, None])
             agreed &= ~wanted[:, place] | (others[:, place] < 1) | (2 * votes.sum(axis=1) > asked[:, place])
         return agreed | blind
 

@@ -14,7 +14,6 @@ from spacy_synthesizrr.candidates import Candidate
 from spacy_synthesizrr.configs import read_config
 from spacy_synthesizrr.context import Context
 from spacy_synthesizrr.curation.near_duplicates import REGISTERED
-from spacy_synthesizrr.fingerprints import fingerprint_file
 from spacy_synthesizrr.jsonl import atomic, read_json, read_jsonl
 from spacy_synthesizrr.labelled import LabelledRow
 from spacy_synthesizrr.loop.answering import ask
@@ -155,8 +154,7 @@ def planned_round(
         prepare.run(loop.choices(folder, curate=_curate_config(loop, folder, before), per_label=most, **wanted))
         ctx = Context.open(folder.path)
         index.run(ctx)
-        about = {**settings, "round": number, "earlier": earlier, "asked_before": _asked_before(loop)}
-        plan_round(ctx, about, lambda store: plan(ctx, store, _uses(loop, before)))
+        plan_round(ctx, {**settings, "round": number, "earlier": earlier}, lambda store: plan(ctx, store, _uses(loop, before)))
     return ctx
 
 
@@ -219,14 +217,6 @@ def _uses(loop: Loop, before: Sequence[Round]) -> Uses:
     files = [loop.ctx.folder.file(GENERATED), *(one.folder.file(PLANNED_ROWS) for one in before[1:])]
     rows = (read_jsonl(path, Candidate.from_dict) for path in files if path.is_file())
     return Uses.of(chain.from_iterable(rows))
-
-
-def _asked_before(loop: Loop) -> str | None:
-    """RETURNS (str | None): What the starting run asked for. Requests of it that failed may be asked again, and then fewer of its plan are
-    taken, though it is done by the same settings.
-    """
-    path = loop.ctx.folder.file(GENERATED)
-    return fingerprint_file(path) if path.is_file() else None
 
 
 def _rows(loop: Loop, before: Sequence[Round], ctx: Context, *, limit: int | None) -> TrainRows:

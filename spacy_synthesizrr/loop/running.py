@@ -15,7 +15,7 @@ from spacy_synthesizrr.loop.clusters import order_errors
 from spacy_synthesizrr.loop.controls import GENERATED, control_parents, more_seed, why_not
 from spacy_synthesizrr.loop.errors import check_errors
 from spacy_synthesizrr.loop.extrapolation import RETRIEVAL, check_strategy
-from spacy_synthesizrr.loop.folder import ABOUT, PARTS, Loop, check_dry, left_over, opened
+from spacy_synthesizrr.loop.folder import ABOUT, MADE, PARTS, Loop, check_dry, left_over, opened
 from spacy_synthesizrr.loop.forecast import check_teacher, forecast, told_errors
 from spacy_synthesizrr.loop.ledger import chosen_of, make_ledger, table
 from spacy_synthesizrr.loop.page import write_page
@@ -78,7 +78,7 @@ def run_loop(ctx: Context, settings: LoopSettings, *, name: str, dry_run: bool =
         number, compared = chosen_of(done[LOOP], final=settings.loop.final)
         result = done[LOOP][number]
         made = {arm: len(rounds) - 1 for arm, rounds in done.items()}
-        about = {"stopped": stopped, "not_run": not_run, "rounds": made, "result": number, "compared": compared}
+        about = {"stopped": stopped, "not_run": not_run, MADE: made, "result": number, "compared": compared}
         write_json(loop.folder / ABOUT, read_json(loop.folder / ABOUT) | about)
         _test(loop, [start, result, *(rounds[min(compared, len(rounds) - 1)] for rounds in done.values())])
         return _tell(loop, result, chain(*done.values()))
@@ -110,12 +110,19 @@ def _planned(loop: Loop, before: Sequence[Round], parents: Sequence[Parent]) -> 
 
 
 def _plan_settings(loop: Loop) -> dict[str, Any]:
-    """What the plan of every round depends on; passages are also chosen by what the starting run used, and by the whole error part."""
-    asked = {"extrapolate": loop.settings.extrapolate.model_dump(mode="json")}
-    if loop.settings.extrapolate.how != RETRIEVAL:
-        return asked
-    files = (loop.ctx.folder.file(GENERATED), loop.folder / PARTS[ERROR])
-    return {**asked, "not_again": [fingerprint_file(path) if path.is_file() else None for path in files]}
+    """What the plan of every round depends on; passages are also chosen by the whole error part.
+
+    What the starting run asked for counts by itself: requests of it that failed may be asked again, and then fewer of its plan are taken,
+    though it is done by the same settings.
+    """
+    generated = loop.ctx.folder.file(GENERATED)
+    found = {
+        "extrapolate": loop.settings.extrapolate.model_dump(mode="json"),
+        "asked_before": fingerprint_file(generated) if generated.is_file() else None,
+    }
+    if loop.settings.extrapolate.how == RETRIEVAL:
+        found["error_part"] = fingerprint_file(loop.folder / PARTS[ERROR])
+    return found
 
 
 def _extrapolating(loop: Loop, parents: Sequence[Parent], number: int) -> Planner:

@@ -195,6 +195,11 @@ def headline(found: list[Estimate]) -> str:
     return about + kept_in(found, " ")
 
 
+def told(found: list[Estimate], run: str) -> str:
+    """RETURNS (str): The headline, and where the rest stands. run (str): Its name."""
+    return f"{headline(found)} In detail: synthesizrr plan-cost --run {run}"
+
+
 def kept_in(found: list[Estimate], before: str) -> str:
     """RETURNS (str): How many of the sampled prompts have their answer already, after some words; empty where none has."""
     kept, sampled = sum(row.kept for row in found), sum(row.sampled for row in found)

@@ -21,6 +21,7 @@ from spacy_synthesizrr.sourcing.s3_seed import filled_dimensions, used_dimension
 from spacy_synthesizrr.sourcing.settings import PlanSettings
 from spacy_synthesizrr.steps.asked_values import STEP, Question, ask
 from spacy_synthesizrr.steps.plan_settings import plan_settings
+from spacy_synthesizrr.tasks.words import join_phrases
 
 FILE = "rationales.yml"
 TOLD = 5  # shared values of a dimension that are told one by one
@@ -136,8 +137,8 @@ def _apart(name: str, given: Lists, *, least: int) -> tuple[Lists, list[str]]:
     found, gone = without_shared(given, least=least)
     if common := [label for label, texts in given.items() if 2 * len(found[label]) < len(texts)]:
         return given, [
-            f"More than half of the values of '{name}' that were given for {_and(common)} were given for other labels too, so none is left "
-            f"out. Where labels share them by nature, set by_label = false in [plan.dimensions.{name}]."
+            f"More than half of the values of '{name}' that were given for {join_phrases(common)} were given for other labels too, so none "
+            f"is left out. Where labels share them by nature, set by_label = false in [plan.dimensions.{name}]."
         ]
     return found, list(_shared(name, given, gone))
 
@@ -147,7 +148,7 @@ def _shared(name: str, given: Lists, gone: list[str]) -> Iterator[str]:
     lines = []
     for text, labels in shared_values(given).items():
         kept = f"stays: one of them would have too few values of '{name}' without it"
-        lines.append(f"'{text}' was given for {_and(labels)} and {'is left out' if text in gone else kept}.")
+        lines.append(f"'{text}' was given for {join_phrases(labels)} and {'is left out' if text in gone else kept}.")
     yield from _first(lines)
 
 
@@ -156,7 +157,7 @@ def _remarks(dimensions: Iterable[Dimension], settings: PlanSettings, path: Path
     for one in dimensions:
         about = settings.dimensions[one.name]
         where = str(path) if about.values is None else f"[plan.dimensions.{one.name}] values"
-        lines = [f"{where}: '{text}' stands there for {_and(labels)}." for text, labels in shared_values(one.lists).items()]
+        lines = [f"{where}: '{text}' stands there for {join_phrases(labels)}." for text, labels in shared_values(one.lists).items()]
         if lines and not about.shared:
             yield from _first(lines)
             yield (
@@ -169,8 +170,3 @@ def _first(lines: list[str]) -> Iterator[str]:
     yield from lines[:TOLD]
     if len(lines) > TOLD:
         yield f"… and {len(lines) - TOLD} more such values."
-
-
-def _and(labels: Iterable[str]) -> str:
-    *others, last = labels
-    return f"{', '.join(others)} and {last}"

@@ -20,7 +20,7 @@ from spacy_synthesizrr.progress import progress_bar, say
 from spacy_synthesizrr.receipts import run_step
 from spacy_synthesizrr.sourcing.settings import WRITTEN
 from spacy_synthesizrr.steps.meter import Meter
-from spacy_synthesizrr.steps.plan_cost import headline, plan_cost
+from spacy_synthesizrr.steps.plan_cost import plan_cost, told
 from spacy_synthesizrr.steps.round_trip import RoundTrip
 from spacy_synthesizrr.steps.teacher import Arm, arms, pipeline
 from spacy_synthesizrr.students.arms import MAIN, SYNTHESIZED, arm_file
@@ -73,8 +73,8 @@ def _body(ctx: Context, tell: Callable[[str], None]) -> dict[str, Any]:
     for name in SYNTHESIZED:
         if name not in {arm.name for arm in planned}:
             _forget(ctx.folder.file(arm_file(name, "")), (*FILES, STATUS))
-    if told := told_cost(ctx):
-        tell(told)
+    if cost := told_cost(ctx):
+        tell(cost)
     with closing(open_store(ctx)) as store, ResponseStore(ctx.shared / ANSWERS) as answers:
         lookup = Lookup(ctx.task, store, run_seeds(ctx), read_chosen(ctx.folder.path))
         with RoundTrip() as trip:
@@ -105,7 +105,7 @@ def told_cost(ctx: Context) -> str:
     """RETURNS (str): What the step will take, before the first request; empty for teachers that work by rule, which take nothing."""
     if costs_nothing(ctx):
         return ""
-    return f"{headline(plan_cost(ctx))} In detail: synthesizrr plan-cost --run {ctx.folder.name}"
+    return told(plan_cost(ctx), ctx.folder.name)
 
 
 def _run_arm(ctx: Context, arm: Arm, lookup: Lookup, answers: ResponseStore, trip: RoundTrip) -> dict[str, Any]:

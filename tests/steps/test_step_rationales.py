@@ -222,6 +222,19 @@ def test_a_shared_reason_stays_where_a_row_would_lack_reasons_without_it(run, se
     assert "'a warm day' was given for sport and cooking and stays: one of them would have too few values" in capsys.readouterr().out
 
 
+def test_where_most_reasons_of_a_label_are_another_labels_too_none_is_left_out(run, server, capsys):
+    common = [f"{number}. a day like {word}" for number, word in enumerate(("rain", "snow", "fog", "sleet", "hail"), 1)]
+    own = {"sport": ["6. a goal", "7. a race", "8. a coach"], "cooking": [f"{number}. dish {number}" for number in range(6, 13)]}
+    server.plan = told({label: "\n".join([*common, *lines]) for label, lines in own.items()})
+    change(Path("configs/strategy.s3-seed.cfg"), "n = 20", "n = 12")
+    context = run()
+    rationales.run(context)
+    assert [len(texts) for texts in written(context).values()] == [8, 12]
+    said = capsys.readouterr().out
+    assert "More than half of the values of 'rationale' that were given for sport were given for other labels too" in said
+    assert "set by_label = false in [plan.dimensions.rationale]" in said
+
+
 def test_labels_may_share_a_reason_if_the_config_says_so(run, server, capsys):
     server.plan = told(SHARED)
     change(Path("configs/strategy.s3-seed.cfg"), "n = 20", "n = 4\nshared = true")
